@@ -1,0 +1,459 @@
+/*
+ * A generator is a stack, a place on it where the body stopped, and a mailbox.
+ *
+ * Who is driven and who runs are two different things once a generator delegates. If A delegates to
+ * B and B to C, then somebody drives A, but C is the one that runs. We call A the root and C the
+ * leaf. The root keeps a shortcut to its leaf, so a resume of A switches straight to C's stack, and
+ * a yield of C straight back to whoever drives A; the ones between are not touched. Values travel
+ * in the root's mailbox.
+ *
+ *     driver --resume--> A (root)  --delegate-->  B  --delegate-->  C (leaf)
+ *       ^                | leaf: - - - - - - - - - - - - - - - - - - ^ |
+ *       '- - - - - - - - - - - - yields  - - - - - - - - - - - - - - - '
+ *
+ * Invariants: a generator that somebody delegates to has no shortcut of its own (leaf == NULL),
+ * because it would grow stale unseen. Exactly the leaf of a driven root is GEN_RUNNING; a generator
+ * that waits for the one it delegates to is DELEGATING, and what that means to the outside is
+ * decided by asking the innermost.
+ *
+ * The struct lives at the top of the generator's own stack, in the page that the body touches
+ * anyway.
+ */
+#include "generator.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "context.h"
+#include "stack.h"
+
+enum { DELEGATING = GEN_CLOSED + 1 }; /* a fifth state that stays inside */
+
+struct generator {
+    /* the switch: valid while not running, and while running */
+    struct context context; /* where the body stopped */
+    struct context driver;  /* where whoever drives us waits */
+
+    /* what a resume touches */
+    struct generator *leaf;    /* who really runs when we are driven; NULL: look for him */
+    struct generator *outside; /* who was driven when we were resumed */
+    const void *thread;        /* whose we are */
+    value mail;                /* of a root: the value that travels */
+    int error;                 /* of a root, inwards: 0, or what is thrown; outwards: the status */
+    unsigned char state;       /* enum gen_state, or DELEGATING */
+    bool orphaned;             /* whom we delegated to was driven to his end by somebody else */
+
+    /* the chain of delegation */
+    struct generator *delegate;  /* inwards */
+    struct generator *delegator; /* outwards */
+
+    /* what we were made of */
+    gen_fn *fn;
+    void *arg;
+    const char *name;
+    struct stack stack;
+};
+
+/*
+ * What each thread knows. Plain variables and not a struct whose address somebody might keep: a
+ * body may go on in another thread than the one in which it yielded.
+ */
+static _Thread_local struct generator *current; /* the root that is being driven */
+static _Thread_local const void *this_thread;   /* some address that no other thread has */
+static _Thread_local void (*unraisable)(int error, void *arg);
+static _Thread_local void *unraisable_arg;
+
+static struct generator *innermost(const struct generator *g)
+{
+    while (g->delegate != NULL)
+        g = g->delegate;
+    return (struct generator *)(uintptr_t)g;
+}
+
+static struct generator *outermost(struct generator *g)
+{
+    while (g->delegator != NULL)
+        g = g->delegator;
+    return g;
+}
+
+static struct generator *root_or_die(const char *function)
+{
+    if (current == NULL)
+        die("%s() outside a generator: only a body that somebody drives can yield", function);
+    return current;
+}
+
+/* g has ended: its result goes to whoever waits for it, the delegator if there is one. */
+static void deliver(struct generator *g, int error, value ret)
+{
+    /* EXERCISE 1.2 deliver: say how the body ended, and to whom */
+    struct generator *root = current;
+    root->mail = error ? value_none() : ret;
+    root->error = error;
+    if (g != root) { /* somebody delegates to us; our result is the value of his gen_yield_from() */
+        root->leaf = g->delegator;
+        root->leaf->delegate = NULL;
+        root->leaf->state = GEN_RUNNING;
+        g->delegator = NULL;
+        g->leaf = g;
+    }
+    /* END 1.2 */
+}
+
+/* The first thing on a new stack. All that the body does happens inside the call of g->fn. */
+static void body(void *message)
+{
+    struct generator *g = ((struct generator *)message)->leaf;
+    value ret = value_none();
+    int error = g->fn(g->arg, &ret);
+    if (error > 0)
+        die("the body of generator '%s' returned %d: 0 is success, a negative number an error",
+            g->name, error);
+    g->state = GEN_CLOSED;
+    deliver(g, error, ret);
+    struct generator *root = current; /* perhaps not the one that started us */
+    context_exit(&g->context, root->leaf == g ? &root->driver : &root->leaf->context, root);
+}
+
+/* Runs g's leaf, on behalf of g, until it yields or g ends. */
+static inline int drive(struct generator *g, int error, value in, value *out)
+{
+    /* EXERCISE 1.3 drive: go in and come back */
+    struct generator *leaf = g->leaf;
+    g->outside = current;
+    g->mail = in;
+    g->error = error;
+    leaf->state = GEN_RUNNING;
+    current = g;
+    g = context_switch(&g->driver, &leaf->context, g);
+    current = g->outside;
+    if (out != NULL)
+        *out = g->mail;
+    return g->error;
+    /* END 1.3 */
+}
+
+int gen_yield(value out, value *in)
+{
+    struct generator *root = root_or_die("gen_yield");
+    /* EXERCISE 1.4 gen_yield: hand a value out and sleep */
+    struct generator *self = root->leaf;
+    root->mail = out;
+    root->error = GEN_NEXT;
+    self->state = GEN_SUSPENDED;
+    root = context_switch(&self->context, &root->driver, root);
+    if (in != NULL)
+        *in = root->mail;
+    return root->error;
+    /* END 1.4 */
+}
+
+/*
+ * Drives a generator that sits in the middle of somebody's chain. The chain's root must not use its
+ * shortcut meanwhile, and needs a new one afterwards.
+ */
+static int drive_delegated(struct generator *g, int error, value in, value *out)
+{
+    struct generator *root = outermost(g);
+    struct generator *delegator = g->delegator;
+    root->leaf = NULL;
+    g->leaf = innermost(g);
+    int status = drive(g, error, in, out);
+    if (g->state == GEN_CLOSED) { /* the delegator will find out when it is resumed */
+        g->delegator = NULL;
+        delegator->delegate = NULL;
+        delegator->state = GEN_SUSPENDED;
+        delegator->orphaned = true;
+        root->leaf = delegator;
+    } else {
+        root->leaf = g->leaf;
+        g->leaf = NULL;
+    }
+    return status;
+}
+
+/* A resume that is not the plain one: of the first step, of the dead, of the busy, of a delegate. */
+static int resume_slowly(struct generator *g, int error, value in, value *out)
+{
+    /* EXERCISE 1.5 resume_slowly: the first step, the dead and the busy */
+    if (out != NULL)
+        *out = value_none();
+    if (g->thread != this_thread || innermost(g)->state == GEN_RUNNING)
+        return ERR_BUSY;
+    if (g->state == GEN_CLOSED)
+        return error ? error : GEN_RETURN;
+    if (g->state == GEN_CREATED && error) {
+        g->state = GEN_CLOSED;
+        return error;
+    }
+    if (g->state == GEN_CREATED && !value_is_none(in))
+        return ERR_TYPE; /* nobody waits for it: there is no yield yet */
+    return g->delegator != NULL ? drive_delegated(g, error, in, out) : drive(g, error, in, out);
+    /* END 1.5 */
+}
+
+/* The way of nearly every resume: the shortcut is there, and at its end somebody sleeps. */
+static inline int resume(struct generator *g, int error, value in, value *out)
+{
+    if (g->thread == this_thread && g->leaf != NULL && g->leaf->state == GEN_SUSPENDED)
+        return drive(g, error, in, out);
+    return resume_slowly(g, error, in, out);
+}
+
+int gen_send(struct generator *g, value in, value *out)
+{
+    return resume(g, 0, in, out);
+}
+
+int gen_next(struct generator *g, value *out)
+{
+    return gen_send(g, value_none(), out);
+}
+
+int gen_new_primed(gen_fn *fn, void *arg, struct generator **out)
+{
+    /* EXERCISE 1.6 gen_new_primed: run it to its first yield */
+    *out = gen_new_named(fn, arg, NULL);
+    if (*out == NULL)
+        return -ENOMEM;
+    int status = gen_next(*out, NULL);
+    if (status < 0) {
+        gen_free(*out);
+        *out = NULL;
+    }
+    return status;
+    /* END 1.6 */
+}
+
+/*
+ * Closes everything that g delegates to, from the inside out. Each one's clean-up runs before that
+ * of the one that waits for it, and what its clean-up raises is raised there. No recursion: the
+ * chain may be long. Answers the error to raise where g waits.
+ */
+static int close_delegates(struct generator *g)
+{
+    /* EXERCISE 1.10 close_delegates: from the inside out */
+    struct generator *leaf = innermost(g);
+    int error = ERR_GENERATOR_EXIT;
+    outermost(g)->leaf = NULL; /* no shortcut while the chain comes apart */
+    g->leaf = NULL;
+    while (leaf != g) {
+        struct generator *delegator = leaf->delegator;
+        leaf->leaf = leaf;
+        int status = drive(leaf, error, value_none(), NULL);
+        if (status == GEN_NEXT)
+            error = ERR_IGNORED_EXIT;
+        else if (status == GEN_RETURN)
+            error = ERR_GENERATOR_EXIT;
+        else
+            error = status;
+        leaf->delegator = NULL;
+        delegator->delegate = NULL;
+        delegator->state = GEN_SUSPENDED;
+        leaf = delegator;
+    }
+    if (g->delegator == NULL)
+        g->leaf = g;
+    return error;
+    /* END 1.10 */
+}
+
+/* Whether g sleeps in a delegation, so that closing it begins with others. */
+static bool sleeps_in_delegation(const struct generator *g)
+{
+    return g->thread == this_thread && g->delegate != NULL && innermost(g)->state == GEN_SUSPENDED;
+}
+
+int gen_throw(struct generator *g, int error, value *out)
+{
+    /* EXERCISE 1.7 gen_throw: wake it with an error */
+    if (error >= 0) {
+        if (out != NULL)
+            *out = value_none();
+        return ERR_TYPE;
+    }
+    if (error == ERR_GENERATOR_EXIT && sleeps_in_delegation(g))
+        error = close_delegates(g);
+    return resume(g, error, value_none(), out);
+    /* END 1.7 */
+}
+
+int gen_close(struct generator *g, value *out)
+{
+    /* EXERCISE 1.8 gen_close: ask it to end */
+    if (out != NULL)
+        *out = value_none();
+    if (g->state == GEN_CLOSED)
+        return 0;
+    int status = gen_throw(g, ERR_GENERATOR_EXIT, out);
+    if (status == GEN_NEXT) {
+        if (out != NULL)
+            *out = value_none(); /* what it yielded is nobody's answer */
+        return ERR_IGNORED_EXIT;
+    }
+    return status == ERR_GENERATOR_EXIT ? 0 : status;
+    /* END 1.8 */
+}
+
+int gen_yield_from(struct generator *inner, value *ret)
+{
+    struct generator *root = root_or_die("gen_yield_from");
+    /* EXERCISE 1.9 gen_yield_from: let another one talk */
+    struct generator *self = root->leaf;
+    struct generator *leaf = inner->leaf;
+    if (ret != NULL)
+        *ret = value_none();
+    if (inner->thread != this_thread || leaf == NULL || leaf->state == GEN_RUNNING)
+        return ERR_BUSY;
+    if (leaf->state == GEN_CLOSED)
+        return 0;
+    self->delegate = inner;
+    self->state = DELEGATING;
+    inner->delegator = self;
+    inner->leaf = NULL; /* from now on the root's shortcut counts */
+    root->leaf = leaf;
+    root->mail = value_none();
+    root->error = 0;
+    leaf->state = GEN_RUNNING;
+    root = context_switch(&self->context, &leaf->context, root);
+    /* The inner one has ended, in one way or another. */
+    if (ret != NULL && !self->orphaned && root->error == 0)
+        *ret = root->mail;
+    self->orphaned = false;
+    return root->error;
+    /* END 1.9 */
+}
+
+enum gen_state gen_state(const struct generator *g)
+{
+    if (g->state != DELEGATING)
+        return (enum gen_state)g->state;
+    return innermost(g)->state == GEN_RUNNING ? GEN_RUNNING : GEN_SUSPENDED;
+}
+
+struct generator *gen_delegate(const struct generator *g)
+{
+    return gen_state(g) == GEN_SUSPENDED ? g->delegate : NULL;
+}
+
+const char *gen_name(const struct generator *g)
+{
+    return g->name;
+}
+
+struct generator *gen_current(void)
+{
+    return current == NULL ? NULL : current->leaf;
+}
+
+int gen_adopt(struct generator *g)
+{
+    if (g->delegator != NULL || innermost(g)->state == GEN_RUNNING)
+        return ERR_BUSY;
+    if (this_thread == NULL)
+        this_thread = &this_thread;
+    for (; g != NULL; g = g->delegate)
+        g->thread = this_thread;
+    return 0;
+}
+
+/* --- making and freeing ------------------------------------------------------------------- */
+
+enum { COLOUR_STEP = 128 }; /* bytes: two cache lines */
+
+static const char *guard_owner(const void *address, size_t *stack_size)
+{
+    if (current == NULL || current->leaf == NULL)
+        return NULL;
+    const struct stack *stack = &current->leaf->stack;
+    const unsigned char *touched = address;
+    size_t slot = (size_t)STACK_SMALLEST << stack->size_class;
+    const unsigned char *low = stack->low + stack->size - slot;
+    *stack_size = slot;
+    return touched >= low && touched < stack->low ? current->leaf->name : NULL;
+}
+
+int gen_new_sized(gen_fn *fn, void *arg, const char *name, size_t stack_size, struct generator **out)
+{
+    struct stack stack;
+    *out = NULL;
+    if (fn == NULL)
+        die("gen_new() without a body");
+    int error = stack_acquire(stack_size == 0 ? STACK_DEFAULT : stack_size, &stack);
+    if (error)
+        return error;
+    if (this_thread == NULL) {
+        this_thread = &this_thread;
+        stack_blame(guard_owner);
+    }
+    size_t room = (stack.size - sizeof(struct generator) - stack.colour * COLOUR_STEP) & ~(size_t)63;
+    struct generator *g = (struct generator *)(void *)(stack.low + room);
+    *g = (struct generator){.leaf = g,
+                            .thread = this_thread,
+                            .state = GEN_CREATED,
+                            .fn = fn,
+                            .arg = arg,
+                            .name = name == NULL ? "generator" : name,
+                            .stack = stack};
+    context_prepare(&g->context, stack.low, room, body);
+    *out = g;
+    return 0;
+}
+
+struct generator *gen_new_named(gen_fn *fn, void *arg, const char *name)
+{
+    struct generator *g;
+    int error = gen_new_sized(fn, arg, name, STACK_DEFAULT, &g);
+    if (error)
+        errno = ENOMEM;
+    return g;
+}
+
+void gen_set_unraisable(void (*hook)(int error, void *arg), void *arg)
+{
+    unraisable = hook;
+    unraisable_arg = arg;
+}
+
+static void report_unraisable(const struct generator *g, int error)
+{
+    if (unraisable != NULL)
+        unraisable(error, unraisable_arg);
+    else
+        fprintf(stderr, "error ignored while generator '%s' was freed: %s (%s)\n", g->name,
+                error_name(error), error_text(error));
+}
+
+/* Takes a generator that would not end out of the chains that it is part of. */
+static void detach(struct generator *g)
+{
+    if (g->delegator != NULL) {
+        outermost(g)->leaf = g->delegator;
+        g->delegator->delegate = NULL;
+        g->delegator->state = GEN_SUSPENDED;
+        g->delegator->orphaned = true;
+    }
+    if (g->delegate != NULL) {
+        g->delegate->leaf = innermost(g);
+        g->delegate->delegator = NULL;
+    }
+}
+
+void gen_free(struct generator *g)
+{
+    if (g == NULL)
+        return;
+    if (gen_state(g) == GEN_RUNNING)
+        die("gen_free() of generator '%s', which is running", g->name);
+    int error = gen_close(g, NULL);
+    if (error == ERR_BUSY)
+        die("gen_free() of generator '%s', which belongs to another thread", g->name);
+    if (error)
+        report_unraisable(g, error);
+    detach(g);
+    context_discard(&g->context);
+    stack_release(g->stack);
+}
