@@ -1,0 +1,218 @@
+/**
+ * @file dispatcher.h
+ * @brief Whoever will call you back soon.
+ *
+ * A future must not call its callbacks itself: they would run in the middle of whatever completed
+ * it, on a stack that grows with each link of a chain. It asks a dispatcher to do so. Stage 2 needs
+ * no more of a dispatcher than the four functions here; stage 4 builds one that has a clock, and
+ * the tests have one that is pumped by hand.
+ *
+ * The things queued are the struct call that each object has inside it anyway. Queueing one never
+ * allocates, so completing a future cannot fail for lack of memory, and a queued one can be
+ * withdrawn before its owner is freed.
+ */
+#ifndef DISPATCHER_H
+#define DISPATCHER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "error.h"
+
+/** @defgroup dispatcher Dispatchers
+ *  @brief "Call this soon": the seam between a future and a loop.
+ *  @{ */
+
+struct dispatcher;
+struct future;
+struct poller;
+struct call;
+
+/**
+ * What a call does. A negative result is an error that nobody else took: whoever called reports it.
+ * @param call the one that was queued, no longer queued; embed it first, or use CONTAINER_OF().
+ */
+typedef int call_fn(struct call *call);
+
+/** A function to be called soon, embedded in whoever wants it. All bytes zero: not queued. */
+struct call {
+    call_fn *fn;                    /**< Set it before queueing. */
+    struct call *next, *previous;   /**< The dispatcher's, while queued. */
+};
+
+/** The object in which @p pointer is the member @p member. */
+#define CONTAINER_OF(pointer, type, member) \
+    ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+
+/** A queue of calls: the ring through a call that is never called. call_queue_init() it first. */
+struct call_queue {
+    struct call ring; /**< Its next is the oldest. */
+};
+
+/** @param q made empty. */
+static inline void call_queue_init(struct call_queue *q)
+{
+    q->ring.next = q->ring.previous = &q->ring;
+}
+
+/** @param q a queue. @return whether nothing is queued. */
+static inline bool call_queue_empty(const struct call_queue *q)
+{
+    return q->ring.next == &q->ring;
+}
+
+/** @param q a queue. @param call not queued anywhere; goes to the end. */
+static inline void call_queue_push(struct call_queue *q, struct call *call)
+{
+    call->next = &q->ring;
+    call->previous = q->ring.previous;
+    q->ring.previous->next = call;
+    q->ring.previous = call;
+}
+
+/** @param call queued somewhere, or not: taken out of its queue. @return whether it was queued. */
+static inline bool call_queue_remove(struct call *call)
+{
+    if (call->next == NULL)
+        return false;
+    call->previous->next = call->next;
+    call->next->previous = call->previous;
+    call->next = call->previous = NULL;
+    return true;
+}
+
+/** @param q a queue. @return its oldest call, taken out; NULL if there is none. */
+static inline struct call *call_queue_pop(struct call_queue *q)
+{
+    struct call *call = q->ring.next;
+    if (call == &q->ring)
+        return NULL;
+    call_queue_remove(call);
+    return call;
+}
+
+/** @param to receives, behind what it has, all of @p from, which is then empty. */
+static inline void call_queue_move(struct call_queue *to, struct call_queue *from)
+{
+    if (call_queue_empty(from))
+        return;
+    from->ring.next->previous = to->ring.previous;
+    to->ring.previous->next = from->ring.next;
+    from->ring.previous->next = &to->ring;
+    to->ring.previous = from->ring.previous;
+    call_queue_init(from);
+}
+
+/** Something that went wrong and that nobody took (rows F15, F17, H04, T32). */
+struct problem {
+    const char *message;   /**< One sentence: "exception was never retrieved". Never NULL. */
+    int error;             /**< The error, 0 if there is none. */
+    struct future *future; /**< Whose it is, or NULL. Valid during the report only. */
+};
+
+/** What must be ended before its dispatcher goes away: a task, an executor. Embed it. */
+struct member {
+    /** Ends the owner. Called once, by dispatcher_shut(), with the member delisted already. */
+    void (*shut)(struct member *member);
+    /** Writes one line about the owner for dispatcher_dump(), as snprintf; may be NULL. */
+    int (*describe)(struct member *member, char *text, size_t size);
+    struct member *next, *previous; /**< The dispatcher's, while enlisted. */
+};
+
+/** What a dispatcher can do; one static table for each kind. */
+struct dispatcher_ops {
+    /** Queues @p call, which is not queued. 0, or ERR_CLOSED. */
+    int (*soon)(struct dispatcher *d, struct call *call);
+    /** Takes @p call back if it is queued here, else does nothing. */
+    void (*forget)(struct dispatcher *d, struct call *call);
+    /** Tells somebody. */
+    void (*report)(struct dispatcher *d, const struct problem *problem);
+    /** Gives its memory back: it has been released and its last future is gone. May be NULL. */
+    void (*gone)(struct dispatcher *d);
+};
+
+/** The first member of every dispatcher. dispatcher_init() it. */
+struct dispatcher {
+    const struct dispatcher_ops *ops; /**< What kind it is. */
+    struct poller *poller;            /**< Who waits for it when it is idle (stage 4), or NULL. */
+    struct member members;            /**< A ring of those to be shut. */
+    size_t futures;                   /**< How many futures know this dispatcher. */
+    bool closed;                      /**< It takes no more calls and members. */
+    bool released;                    /**< Its owner is done with it. */
+};
+
+/** @param d to be initialised. @param ops what kind it is. */
+void dispatcher_init(struct dispatcher *d, const struct dispatcher_ops *ops);
+
+/**
+ * Queues a call. It will run once, after the caller has returned to the dispatcher, in the order of
+ * queueing. Never allocates.
+ * @param d not NULL. @param call not queued. @retval 0 queued. @retval ERR_CLOSED not any more.
+ */
+static inline int dispatcher_soon(struct dispatcher *d, struct call *call)
+{
+    return d->ops->soon(d, call);
+}
+
+/** Takes a call back. @param d where it may be queued. @param call the call. */
+static inline void dispatcher_forget(struct dispatcher *d, struct call *call)
+{
+    d->ops->forget(d, call);
+}
+
+/**
+ * Reports a problem.
+ * @param d to whom. @param message a sentence. @param error or 0. @param future or NULL.
+ */
+void dispatcher_report(struct dispatcher *d, const char *message, int error, struct future *future);
+
+/**
+ * Writes a problem as one line to standard error: what dispatchers do that were told nothing else.
+ * @param problem the problem.
+ */
+void problem_print(const struct problem *problem);
+
+/**
+ * Enlists an object to be shut with the dispatcher.
+ * @param d not NULL. @param member not enlisted, `shut` set.
+ * @retval 0 done. @retval ERR_CLOSED it has been closed.
+ */
+MUST_CHECK int dispatcher_enlist(struct dispatcher *d, struct member *member);
+
+/** @param member taken off its list; nothing happens if it is on none. */
+void dispatcher_delist(struct member *member);
+
+/**
+ * Closes: from now on dispatcher_soon() answers ERR_CLOSED, and each member is shut, oldest first.
+ * Part of every dispatcher's own close; idempotent.
+ * @param d not NULL.
+ */
+void dispatcher_shut(struct dispatcher *d);
+
+/**
+ * The owner is done with @p d, which has been shut: its memory is given back when the last future
+ * that knows it is gone, which may be now.
+ * @param d not NULL.
+ */
+void dispatcher_release(struct dispatcher *d);
+
+/**
+ * One line for each member: what is alive, and what it waits for.
+ * @param d not NULL. @param stream where to. @return how many members there are.
+ */
+size_t dispatcher_dump(struct dispatcher *d, FILE *stream);
+
+/**
+ * The dispatcher that does not wait: it calls at once, inside dispatcher_soon(). It exists to be
+ * felt (a chain of completions is a chain of calls, and a long one overflows the stack; the end of
+ * stage 3 shows it), and is replaced by a queue in stage 4.
+ * @param d storage of the caller, at least as long alive as its futures.
+ */
+void immediate_init(struct dispatcher *d);
+
+/** Shuts what immediate_init() began. @param d no futures may be left. */
+void immediate_close(struct dispatcher *d);
+
+/** @} */
+#endif

@@ -1,0 +1,75 @@
+/**
+ * @file future_impl.h
+ * @brief The inside of a future, for those that are one: tasks, gathers, waits for a descriptor.
+ *
+ * Private to the library. A kind of future has a struct future as its first member and one static
+ * table of what is special about it, so that future_cancel() and future_unref() do the right thing
+ * with every kind and know none.
+ */
+#ifndef FUTURE_IMPL_H
+#define FUTURE_IMPL_H
+
+#include "future.h"
+
+struct future_waiter;
+
+/** What is special about a kind of future. Any of them may be NULL: as a plain future does. */
+struct future_ops {
+    /** Instead of cancelling at once, if pending. Returns whether anything was requested. */
+    bool (*cancel)(struct future *f);
+    /**
+     * Whom a cancel of f shall be passed on to, so that a long chain of tasks is walked and not
+     * recursed into; NULL: f's own `cancel` decides. Row T28.
+     */
+    struct future *(*cancel_next)(struct future *f);
+    /** Gives the memory back; the last reference is gone. NULL: free(). */
+    void (*destroy)(struct future *f);
+    /** What stands before the state in future_describe(), as snprintf; may be NULL. */
+    int (*describe)(const struct future *f, char *text, size_t size);
+    /** Public setters answer ERR_RUNTIME, whatever the state. */
+    bool is_task;
+};
+
+enum future_state { FUTURE_PENDING, FUTURE_FINISHED, FUTURE_CANCELLED };
+
+struct future {
+    const struct future_ops *ops;
+    struct dispatcher *dispatcher;
+    struct call_queue waiters; /**< While pending: future_waiter.call of those who wait, in order. */
+    value result;              /**< When finished without an error. */
+    int error;                 /**< When finished with one. */
+    unsigned references;
+    unsigned char state;  /**< enum future_state */
+    bool error_is_wanted; /**< It has an error that nobody has asked for yet. */
+    bool visited;         /**< Scratch of future_cancel(): seen on this walk. */
+};
+
+/**
+ * Somebody who waits for a future, embedded in him: what future_add_done_callback() is made of.
+ * `call` is queued with the future's dispatcher when the future is done; nobody takes a reference
+ * for you.
+ */
+struct future_waiter {
+    struct call call;      /**< Set call.fn. In the future's list, then in the dispatcher's queue. */
+    struct future *future; /**< Set by future_wait(); of no meaning after the call. */
+};
+
+/** A future of some kind, pending, with one reference. Its memory is the caller's. Never fails. */
+void future_init(struct future *f, const struct future_ops *ops, struct dispatcher *d);
+
+/** Puts @p w to the end of those who wait; queues it at once if @p f is done. 0, or ERR_CLOSED. */
+MUST_CHECK int future_wait(struct future *f, struct future_waiter *w);
+
+/** Takes @p w back, whether it waits or is queued already. */
+void future_wait_no_more(struct future_waiter *w);
+
+/** Completes whatever kind it is, without the checks of the public setters: @p f must be pending. */
+int future_finish(struct future *f, int error, value v);
+
+/** Cancels at once, whatever kind it is: @p f must be pending. */
+int future_finish_cancelled(struct future *f);
+
+/** Copies the outcome of @p source, which is done, to @p target unless that is done. */
+int future_copy(struct future *source, struct future *target);
+
+#endif

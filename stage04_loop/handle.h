@@ -1,0 +1,51 @@
+/**
+ * @file handle.h
+ * @brief A callback that was queued, and can be taken back.
+ *
+ * loop_call_soon() answers with a handle: a ticket for the callback. It is a small value, copied
+ * freely. It names a place in the loop's table and says which of the callbacks that ever stood
+ * there it means, so a ticket kept too long has no effect on whoever stands there today.
+ */
+#ifndef HANDLE_H
+#define HANDLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/** @defgroup handle Handles
+ *  @brief The ticket of a queued callback.
+ *  @{ */
+
+struct task_loop;
+
+/** A ticket. All bytes zero: for no callback. Of no use after loop_free(). */
+struct handle {
+    struct task_loop *loop; /**< Where the callback is queued. */
+    uint32_t slot;          /**< Its place there. */
+    uint32_t generation;    /**< The how-many-th callback of that place it is. */
+};
+
+/**
+ * Takes the callback back: it will not run. Its place can be used again at once, that of a timer
+ * too. Costs a step or, for a timer, a few (row H03).
+ * @param handle any ticket. @return whether it was still waiting; false after it ran, while it runs,
+ * or after it was cancelled.
+ */
+bool handle_cancel(struct handle handle);
+
+/**
+ * Whether the callback was cancelled and did not run, as far as that is still known.
+ * @param handle any ticket. @return true if handle_cancel() had an effect and the place has not been
+ * given to another callback since.
+ */
+bool handle_cancelled(struct handle handle);
+
+/**
+ * When a timer will fire (row D01).
+ * @param handle any ticket. @return its deadline on loop_time()'s clock; NaN if it is no timer that
+ * still waits.
+ */
+double handle_when(struct handle handle);
+
+/** @} */
+#endif
