@@ -123,7 +123,8 @@ void kernel_set_report(struct kernel *kernel, void (*report)(int tid, int error,
  */
 void kernel_schedule(struct kernel *kernel, struct kernel_task *task, value answer);
 
-/** The same, with an error raised at the yield. @param kernel @param task @param error negative. */
+/** The same, with an error raised at the yield. @param kernel,task as there.
+ *  @param error negative. */
 void kernel_throw(struct kernel *kernel, struct kernel_task *task, int error);
 
 /** @param task a task. @return its number. */
@@ -164,5 +165,6 @@ MUST_CHECK int sys_wait(int tid);
  */
 MUST_CHECK int sys_yield(void);
 
-/** @} @} */
+/** @} */
+/** @} */
 #endif

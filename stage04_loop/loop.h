@@ -65,15 +65,15 @@ MUST_CHECK int loop_call_soon(struct task_loop *loop, loop_fn *fn, void *arg, st
 /**
  * Calls back in @p delay seconds, never earlier (row D02). Zero or less: in the next turn, behind
  * what is ready. Equal deadlines fire in the order in which they were set (K9).
- * @param loop not NULL. @param delay seconds; INFINITY never fires. @param fn @param arg @param out
- * as in loop_call_soon().
+ * @param loop not NULL. @param delay seconds; INFINITY never fires.
+ * @param fn,arg,out as in loop_call_soon().
  * @retval ERR_VALUE @p delay is NaN, or no function. Otherwise as loop_call_soon().
  */
 MUST_CHECK int loop_call_later(struct task_loop *loop, double delay, loop_fn *fn, void *arg,
                                struct handle *out);
 
-/** As loop_call_later(), at a point of loop_time()'s clock. @param loop @param when seconds
- *  @param fn @param arg @param out as there. @return as there. */
+/** As loop_call_later(), at a point of loop_time()'s clock. @param when seconds.
+ *  @param loop,fn,arg,out as there. @return as there. */
 MUST_CHECK int loop_call_at(struct task_loop *loop, double when, loop_fn *fn, void *arg,
                             struct handle *out);
 
@@ -92,8 +92,8 @@ MUST_CHECK int loop_run_once(struct task_loop *loop);
  * Turns until loop_stop() (rows L05 to L07).
  * @param loop not NULL.
  * @retval 0 stopped. @retval ERR_DEADLOCK nothing is ready and nothing could ever happen; the
- * exception handler was given the list of tasks first. @retval ERR_CLOSED. @retval ERR_NESTED a loop
- * is running in this thread. @return otherwise the poller's error.
+ * exception handler was given the list of tasks first. @retval ERR_CLOSED the loop is closed.
+ * @retval ERR_NESTED a loop is running in this thread. @return otherwise the poller's error.
  */
 MUST_CHECK int loop_run_forever(struct task_loop *loop);
 
@@ -102,12 +102,13 @@ MUST_CHECK int loop_run_forever(struct task_loop *loop);
  * @param loop not NULL. @param f a future or task of this loop; stays the caller's.
  * @param out its result; None with an error; may be NULL.
  * @retval 0 `*out` is the result. @retval ERR_RUNTIME somebody stopped the loop before; @p f is still
- * pending. @retval ERR_WRONG_LOOP. @retval ERR_DEADLOCK, ERR_CLOSED, ERR_NESTED as
- * loop_run_forever(). @return otherwise the future's error, or ERR_CANCELLED.
+ * pending. @retval ERR_WRONG_LOOP it is of another loop. @retval ERR_DEADLOCK, ERR_CLOSED,
+ * ERR_NESTED as loop_run_forever(). @return otherwise the future's error, or ERR_CANCELLED.
  */
 MUST_CHECK int loop_run_until_complete(struct task_loop *loop, struct future *f, value *out);
 
-/** Ends the run after this turn; if none is running, the next one after its first turn. @param loop */
+/** Ends the run after this turn; if none is running, the next one after its first turn.
+ *  @param loop not NULL. */
 void loop_stop(struct task_loop *loop);
 
 /**

@@ -67,12 +67,12 @@ MUST_CHECK int selector_wait(struct selector *s, int fd, enum selector_events ev
 
 /**
  * Calls @p fn in every turn in which @p fd is ready to read, until removed (row S01).
- * @param s @param fd as selector_wait(). @param fn not NULL. @param arg for it.
+ * @param s,fd as selector_wait(). @param fn not NULL. @param arg for it.
  * @return as selector_wait(); ERR_VALUE also without a function.
  */
 MUST_CHECK int selector_add_reader(struct selector *s, int fd, selector_fn *fn, void *arg);
 
-/** The same for writing. @param s @param fd @param fn @param arg as there. @return as there. */
+/** The same for writing. @param s,fd,fn,arg as there. @return as there. */
 MUST_CHECK int selector_add_writer(struct selector *s, int fd, selector_fn *fn, void *arg);
 
 /**

@@ -32,7 +32,8 @@ MUST_CHECK int loop_call_soon_threadsafe(struct task_loop *loop, int (*fn)(void 
 /**
  * Says that a thread may still call: the loop waits for it, instead of answering ERR_DEADLOCK (row
  * L04). From the loop's own thread, before the other one is started.
- * @param loop not NULL, on a selector. @retval 0 done. @retval ERR_CLOSED. @retval ERR_TYPE.
+ * @param loop not NULL, on a selector. @retval 0 done. @retval ERR_CLOSED the loop is
+ * closed. @retval ERR_TYPE its poller is no selector.
  */
 MUST_CHECK int loop_hold(struct task_loop *loop);
 
