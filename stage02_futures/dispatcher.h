@@ -37,8 +37,12 @@ typedef int call_fn(struct call *call);
 
 /** A function to be called soon, embedded in whoever wants it. All bytes zero: not queued. */
 struct call {
-    call_fn *fn;                    /**< Set it before queueing. */
-    struct call *next, *previous;   /**< The dispatcher's, while queued. */
+    call_fn *fn;                  /**< Set it before queueing. */
+    /** Called instead of `fn` if the dispatcher will never call: it was closed while this was queued.
+     *  NULL if there is nothing to give back. */
+    void (*drop)(struct call *call);
+    struct call *next;     /**< The dispatcher's, while queued. */
+    struct call *previous; /**< Likewise. */
 };
 
 /** The object in which @p pointer is the member @p member. */
@@ -92,7 +96,7 @@ static inline struct call *call_queue_pop(struct call_queue *q)
     return call;
 }
 
-/** @param to receives, behind what it has, all of @p from, which is then empty. */
+/** @param to receives, behind what it has, all that is in @p from. @param from is empty then. */
 static inline void call_queue_move(struct call_queue *to, struct call_queue *from)
 {
     if (call_queue_empty(from))
@@ -102,6 +106,17 @@ static inline void call_queue_move(struct call_queue *to, struct call_queue *fro
     from->ring.previous->next = &to->ring;
     to->ring.previous = from->ring.previous;
     call_queue_init(from);
+}
+
+/**
+ * Empties a queue that will never be run: each call is taken out and dropped.
+ * @param q a queue. */
+static inline void call_queue_drop(struct call_queue *q)
+{
+    struct call *call;
+    while ((call = call_queue_pop(q)) != NULL)
+        if (call->drop != NULL)
+            call->drop(call);
 }
 
 /** Something that went wrong and that nobody took (rows F15, F17, H04, T32). */
@@ -117,7 +132,8 @@ struct member {
     void (*shut)(struct member *member);
     /** Writes one line about the owner for dispatcher_dump(), as snprintf; may be NULL. */
     int (*describe)(struct member *member, char *text, size_t size);
-    struct member *next, *previous; /**< The dispatcher's, while enlisted. */
+    struct member *next;     /**< The dispatcher's, while enlisted. */
+    struct member *previous; /**< Likewise. */
 };
 
 /** What a dispatcher can do; one static table for each kind. */

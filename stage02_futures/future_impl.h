@@ -15,11 +15,14 @@ struct future_waiter;
 
 /** What is special about a kind of future. Any of them may be NULL: as a plain future does. */
 struct future_ops {
-    /** Instead of cancelling at once, if pending. Returns whether anything was requested. */
-    bool (*cancel)(struct future *f);
+    /**
+     * Instead of cancelling at once, if pending. `alone`: whom it waits for waits for it, in a ring,
+     * so nobody else will ever end its wait (row T28). Returns whether anything was requested.
+     */
+    bool (*cancel)(struct future *f, bool alone);
     /**
      * Whom a cancel of f shall be passed on to, so that a long chain of tasks is walked and not
-     * recursed into; NULL: f's own `cancel` decides. Row T28.
+     * recursed into; NULL, or the answer NULL: f's own `cancel` decides.
      */
     struct future *(*cancel_next)(struct future *f);
     /** Gives the memory back; the last reference is gone. NULL: free(). */
@@ -39,25 +42,32 @@ struct future {
     value result;              /**< When finished without an error. */
     int error;                 /**< When finished with one. */
     unsigned references;
+    unsigned cancels;     /**< How often a cancel was asked for while it was pending. */
     unsigned char state;  /**< enum future_state */
     bool error_is_wanted; /**< It has an error that nobody has asked for yet. */
-    bool visited;         /**< Scratch of future_cancel(): seen on this walk. */
+    bool visited;         /**< Scratch of one walk over several futures; false between walks. */
 };
 
 /**
  * Somebody who waits for a future, embedded in him: what future_add_done_callback() is made of.
- * `call` is queued with the future's dispatcher when the future is done; nobody takes a reference
- * for you.
+ * `call` is queued with the future's dispatcher when the future is done. Two ways to live:
+ * - `call.drop` is NULL: you hold a reference to the future yourself.
+ * - `call.drop` is set: you belong to the future. From its completion on it is kept alive for you,
+ *   until your call.fn gives that reference back. If that is never called, `drop` is: it frees you,
+ *   and gives the reference back if the future is done.
  */
 struct future_waiter {
-    struct call call;      /**< Set call.fn. In the future's list, then in the dispatcher's queue. */
-    struct future *future; /**< Set by future_wait(); of no meaning after the call. */
+    struct call call;      /**< Set call.fn, and call.drop. In the future's list, then in the queue. */
+    struct future *future; /**< Set by future_wait(). */
 };
 
 /** A future of some kind, pending, with one reference. Its memory is the caller's. Never fails. */
 void future_init(struct future *f, const struct future_ops *ops, struct dispatcher *d);
 
-/** Puts @p w to the end of those who wait; queues it at once if @p f is done. 0, or ERR_CLOSED. */
+/**
+ * Puts @p w to the end of those who wait; queues it at once if @p f is done. 0, or ERR_CLOSED; then
+ * @p w is neither waiting nor dropped.
+ */
 MUST_CHECK int future_wait(struct future *f, struct future_waiter *w);
 
 /** Takes @p w back, whether it waits or is queued already. */
@@ -68,6 +78,12 @@ int future_finish(struct future *f, int error, value v);
 
 /** Cancels at once, whatever kind it is: @p f must be pending. */
 int future_finish_cancelled(struct future *f);
+
+/**
+ * When @p source is done, @p target becomes so too. When @p target is cancelled, so is @p source if
+ * `both_ways`, else they part. 0, -ENOMEM or ERR_CLOSED.
+ */
+MUST_CHECK int future_follow(struct future *source, struct future *target, bool both_ways);
 
 /** Copies the outcome of @p source, which is done, to @p target unless that is done. */
 int future_copy(struct future *source, struct future *target);

@@ -1,0 +1,116 @@
+/*
+ * What all dispatchers share: a list of those to be shut, a way to report, and the rule for when
+ * their memory may go. And the simplest dispatcher there is, which has no queue at all.
+ */
+#include "dispatcher.h"
+
+#include "future.h"
+
+void dispatcher_init(struct dispatcher *d, const struct dispatcher_ops *ops)
+{
+    *d = (struct dispatcher){.ops = ops};
+    d->members.next = d->members.previous = &d->members;
+}
+
+void problem_print(const struct problem *problem)
+{
+    char who[160] = "";
+    if (problem->future != NULL)
+        future_describe(problem->future, who, sizeof who);
+    if (problem->error)
+        fprintf(stderr, "%s: ", error_name(problem->error));
+    fprintf(stderr, "%s%s%s%s\n", problem->message, who[0] != 0 ? " [" : "", who, who[0] != 0 ? "]" : "");
+}
+
+void dispatcher_report(struct dispatcher *d, const char *message, int error, struct future *future)
+{
+    struct problem problem = {.message = message, .error = error, .future = future};
+    d->ops->report(d, &problem);
+}
+
+int dispatcher_enlist(struct dispatcher *d, struct member *member)
+{
+    if (d->closed)
+        return ERR_CLOSED;
+    member->next = &d->members;
+    member->previous = d->members.previous;
+    member->previous->next = member;
+    d->members.previous = member;
+    return 0;
+}
+
+void dispatcher_delist(struct member *member)
+{
+    if (member->next == NULL)
+        return;
+    member->previous->next = member->next;
+    member->next->previous = member->previous;
+    member->next = member->previous = NULL;
+}
+
+void dispatcher_shut(struct dispatcher *d)
+{
+    d->closed = true;
+    while (d->members.next != &d->members) {
+        struct member *member = d->members.next;
+        dispatcher_delist(member);
+        member->shut(member);
+    }
+}
+
+void dispatcher_release(struct dispatcher *d)
+{
+    d->released = true;
+    if (d->futures == 0 && d->ops->gone != NULL)
+        d->ops->gone(d);
+}
+
+size_t dispatcher_dump(struct dispatcher *d, FILE *stream)
+{
+    size_t n = 0;
+    for (struct member *member = d->members.next; member != &d->members; member = member->next) {
+        char line[200];
+        if (member->describe == NULL)
+            continue;
+        member->describe(member, line, sizeof line);
+        fprintf(stream, "  %s\n", line);
+        n++;
+    }
+    return n;
+}
+
+/* --- the immediate one ---------------------------------------------------------------------- */
+
+static int immediate_soon(struct dispatcher *d, struct call *call)
+{
+    if (d->closed)
+        return ERR_CLOSED;
+    int error = call->fn(call);
+    if (error < 0)
+        dispatcher_report(d, "a callback failed", error, NULL);
+    return 0;
+}
+
+static void immediate_forget(struct dispatcher *d, struct call *call)
+{
+    (void)d, (void)call; /* nothing is ever queued */
+}
+
+static void immediate_report(struct dispatcher *d, const struct problem *problem)
+{
+    (void)d;
+    problem_print(problem);
+}
+
+static const struct dispatcher_ops immediate_ops = {
+    .soon = immediate_soon, .forget = immediate_forget, .report = immediate_report};
+
+void immediate_init(struct dispatcher *d)
+{
+    dispatcher_init(d, &immediate_ops);
+}
+
+void immediate_close(struct dispatcher *d)
+{
+    dispatcher_shut(d);
+}
