@@ -85,6 +85,13 @@ MUST_CHECK int task_yield(void);
  */
 bool task_cancel(struct task *task);
 
+/**
+ * Cancels every task that is alive on @p d, except the one that is running: what run() does at its
+ * end.
+ * @param d not NULL, and queueing. @return how many were asked.
+ */
+size_t task_cancel_all(struct dispatcher *d);
+
 /** @return the task whose step is running in this thread; NULL outside of one (row T31). */
 struct task *task_current(void);
 
