@@ -1,0 +1,389 @@
+/*
+ * The loop is a queue of calls, a heap of deadlines and somebody who can wait. turn() is the heart:
+ * the numbers in it are those of the list in loop.h. It is the one place in the library from which
+ * callbacks are called, and it runs a batch: what a callback queues waits for the next turn, so that
+ * one which queues itself again and again cannot starve the others.
+ */
+#include "loop.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "future_impl.h"
+#include "loop_impl.h"
+
+static _Thread_local struct task_loop *running; /* in this thread; its address is the thread's mark */
+
+static struct task_loop *as_loop(struct dispatcher *d)
+{
+    return (struct task_loop *)(void *)d;
+}
+
+struct task_loop *loop_running(void)
+{
+    return running;
+}
+
+struct dispatcher *loop_dispatcher(struct task_loop *loop)
+{
+    return &loop->dispatcher;
+}
+
+struct poller *loop_poller(struct task_loop *loop)
+{
+    return loop->dispatcher.poller;
+}
+
+bool loop_is_running(const struct task_loop *loop)
+{
+    return loop->running;
+}
+
+bool loop_is_closed(const struct task_loop *loop)
+{
+    return loop->dispatcher.closed;
+}
+
+/* --- a loop is a dispatcher ----------------------------------------------------------------- */
+
+static int soon(struct dispatcher *d, struct call *call)
+{
+    struct task_loop *loop = as_loop(d);
+    if (loop->thread != &running)
+        die("call_soon from another thread: use loop_call_soon_threadsafe()");
+    if (d->closed)
+        return ERR_CLOSED;
+    call_queue_push(&loop->ready, call);
+    return 0;
+}
+
+static void forget(struct dispatcher *d, struct call *call)
+{
+    (void)d;
+    call_queue_remove(call); /* from the ready queue or from the batch: both are rings */
+}
+
+static void report(struct dispatcher *d, const struct problem *problem)
+{
+    struct task_loop *loop = as_loop(d);
+    if (loop->handler == NULL || loop->handler(problem, loop->handler_arg) < 0)
+        problem_print(problem);
+}
+
+static void gone(struct dispatcher *d)
+{
+    struct task_loop *loop = as_loop(d);
+    for (uint32_t i = 0; i < loop->slots / SLOTS_IN_A_CHUNK; i++)
+        free(loop->chunks[i]);
+    free(loop->chunks);
+    timers_free(&loop->timers);
+    free(loop);
+}
+
+static const struct dispatcher_ops loop_ops = {
+    .soon = soon, .forget = forget, .report = report, .gone = gone};
+
+struct task_loop *loop_from_dispatcher(struct dispatcher *d)
+{
+    return d != NULL && d->ops == &loop_ops ? as_loop(d) : NULL;
+}
+
+void loop_set_exception_handler(struct task_loop *loop,
+                                int (*handler)(const struct problem *problem, void *arg), void *arg)
+{
+    loop->handler = handler;
+    loop->handler_arg = arg;
+}
+
+/* --- queueing ------------------------------------------------------------------------------- */
+
+static void write_handle(struct handle *out, const struct slot *slot)
+{
+    if (out != NULL)
+        *out = slot == NULL ? (struct handle){0}
+                            : (struct handle){slot->loop, slot->id, slot->generation};
+}
+
+int loop_call_soon(struct task_loop *loop, loop_fn *fn, void *arg, struct handle *out)
+{
+    write_handle(out, NULL);
+    /* EXERCISE 4.1 loop_call_soon: a place, and the end of the queue */
+    if (fn == NULL)
+        return ERR_VALUE;
+    if (loop->dispatcher.closed)
+        return ERR_CLOSED;
+    struct slot *slot = loop_slot_take(loop, fn, arg);
+    if (slot == NULL)
+        return -ENOMEM;
+    write_handle(out, slot);
+    return soon(&loop->dispatcher, &slot->call);
+    /* END 4.1 */
+}
+
+double loop_time(struct task_loop *loop)
+{
+    struct poller *p = loop->dispatcher.poller;
+    return p == NULL ? NAN : p->ops->now(p);
+}
+
+/* Rounded to the nearest, so that a clock that was set forward to a deadline has reached it. */
+static int64_t nanoseconds(double seconds)
+{
+    if (seconds >= 9e9) /* 285 years: for ever, but not the largest number */
+        return INT64_MAX / 2;
+    if (seconds <= -9e9)
+        return INT64_MIN / 2;
+    return llround(seconds * 1e9);
+}
+
+int loop_call_at(struct task_loop *loop, double when, loop_fn *fn, void *arg, struct handle *out)
+{
+    write_handle(out, NULL);
+    if (fn == NULL || isnan(when))
+        return ERR_VALUE;
+    if (loop->dispatcher.closed)
+        return ERR_CLOSED;
+    struct slot *slot = loop_slot_take(loop, fn, arg);
+    if (slot == NULL)
+        return -ENOMEM;
+    int error = timers_add(&loop->timers, slot->id, nanoseconds(when));
+    if (error)
+        loop_slot_give_back(slot, false);
+    else
+        write_handle(out, slot);
+    return error;
+}
+
+int loop_call_later(struct task_loop *loop, double delay, loop_fn *fn, void *arg,
+                    struct handle *out)
+{
+    write_handle(out, NULL);
+    if (isnan(delay))
+        return ERR_VALUE;
+    if (loop->dispatcher.closed)
+        return ERR_CLOSED;
+    return loop_call_at(loop, loop_time(loop) + delay, fn, arg, out);
+}
+
+size_t loop_pending(const struct task_loop *loop)
+{
+    size_t n = loop->timers.count;
+    for (const struct call *c = loop->ready.ring.next; c != &loop->ready.ring; c = c->next)
+        n++;
+    for (const struct call *c = loop->batch.ring.next; c != &loop->batch.ring; c = c->next)
+        n++;
+    return n;
+}
+
+/* --- running -------------------------------------------------------------------------------- */
+
+/* How long the poller may sleep. */
+static double longest_wait(struct task_loop *loop)
+{
+    const struct timer *first = timers_first(&loop->timers); /* 1: cancelled ones are not there */
+    if (!call_queue_empty(&loop->ready) || loop->stopping)
+        return 0;
+    if (first == NULL || first->when >= INT64_MAX / 2)
+        return INFINITY;
+    double wait = (double)first->when / 1e9 - loop_time(loop);
+    return wait > 0 ? wait : 0;
+}
+
+/* The timers that are due come behind what is ready, in the order of their deadlines. */
+static void queue_due_timers(struct task_loop *loop)
+{
+    const struct timer *first = timers_first(&loop->timers);
+    /* EXERCISE 4.3 queue_due_timers: those whose time has come */
+    int64_t now = first == NULL ? 0 : nanoseconds(loop_time(loop));
+    while (first != NULL && first->when <= now) {
+        call_queue_push(&loop->ready, &loop_slot_at(loop, timers_pop(&loop->timers))->call);
+        first = timers_first(&loop->timers);
+    }
+    /* END 4.3 */
+}
+
+/* One turn; answers how many callbacks ran, or the poller's error. */
+static int turn(struct task_loop *loop)
+{
+    /* EXERCISE 4.6 turn: poll, timers, and one batch */
+    struct poller *poller = loop->dispatcher.poller;
+    int error = poller->ops->poll(poller, longest_wait(loop)); /* 2, and 3 inside it */
+    int ran = 0;
+    if (error)
+        return error;
+    queue_due_timers(loop); /* 4 */
+    struct call *call;
+    call_queue_move(&loop->batch, &loop->ready); /* 5: those that are here now */
+    while ((call = call_queue_pop(&loop->batch)) != NULL) {
+        int failed = call->fn(call);
+        if (failed < 0)
+            dispatcher_report(&loop->dispatcher, "a callback failed", failed, NULL);
+        ran++;
+    }
+    return ran;
+    /* END 4.6 */
+}
+
+static int begin(struct task_loop *loop)
+{
+    if (loop->dispatcher.closed)
+        return ERR_CLOSED;
+    if (running != NULL)
+        return ERR_NESTED;
+    loop->running = true;
+    running = loop;
+    return 0;
+}
+
+static void end(struct task_loop *loop)
+{
+    loop->running = false;
+    running = NULL;
+}
+
+int loop_run_once(struct task_loop *loop)
+{
+    int error = begin(loop);
+    if (error)
+        return error;
+    int ran = turn(loop);
+    loop->stopping = false;
+    end(loop);
+    return ran == ERR_DEADLOCK ? 0 : ran;
+}
+
+/* The learner's most frequent mistake gets a report that says who waits for what. */
+static void report_deadlock(struct task_loop *loop)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&text, &size);
+    if (stream != NULL) {
+        fprintf(stream, "the loop would sleep for ever: nothing is ready, and no timer, descriptor "
+                        "or thread can change that; alive are:\n");
+        dispatcher_dump(&loop->dispatcher, stream);
+        fclose(stream);
+        text[strlen(text) - 1] = '\0'; /* whoever prints it ends the line */
+    }
+    dispatcher_report(&loop->dispatcher, text != NULL ? text : "the loop would sleep for ever",
+                      ERR_DEADLOCK, NULL);
+    free(text);
+}
+
+static int run_turns(struct task_loop *loop)
+{
+    /* EXERCISE 4.7 run_turns: until somebody says stop */
+    int ran;
+    do {
+        ran = turn(loop);
+    } while (ran >= 0 && !loop->stopping);
+    loop->stopping = false;
+    return ran < 0 ? ran : 0;
+    /* END 4.7 */
+}
+
+int loop_run_forever(struct task_loop *loop)
+{
+    int error = begin(loop);
+    if (error)
+        return error;
+    error = run_turns(loop);
+    end(loop);
+    if (error == ERR_DEADLOCK)
+        report_deadlock(loop);
+    return error;
+}
+
+void loop_stop(struct task_loop *loop)
+{
+    loop->stopping = true;
+}
+
+/* Waits for the future of loop_run_until_complete(). */
+struct stopper {
+    struct future_waiter waiter;
+    struct task_loop *loop;
+};
+
+static int stop_when_done(struct call *call)
+{
+    loop_stop(CONTAINER_OF(call, struct stopper, waiter.call)->loop);
+    return 0;
+}
+
+int loop_run_until_complete(struct task_loop *loop, struct future *f, value *out)
+{
+    if (out != NULL)
+        *out = value_none();
+    /* EXERCISE 4.8 loop_run_until_complete: run, and be stopped by the future */
+    struct stopper stopper = {.loop = loop, .waiter.call.fn = stop_when_done};
+    if (loop->dispatcher.closed)
+        return ERR_CLOSED;
+    if (future_dispatcher(f) != &loop->dispatcher)
+        return ERR_WRONG_LOOP;
+    if (running != NULL)
+        return ERR_NESTED;
+    future_ref(f);
+    int error = future_wait(f, &stopper.waiter);
+    if (!error)
+        error = loop_run_forever(loop);
+    future_wait_no_more(&stopper.waiter); /* else a late end of f would stop some later run */
+    if (!error)
+        error = future_done(f) ? future_result(f, out) : ERR_RUNTIME;
+    future_unref(f);
+    return error;
+    /* END 4.8 */
+}
+
+/* --- beginning and end ---------------------------------------------------------------------- */
+
+struct task_loop *loop_new(struct poller *poller)
+{
+    if (poller == NULL)
+        return NULL;
+    struct task_loop *loop = calloc(1, sizeof *loop);
+    if (loop == NULL) {
+        poller->ops->close(poller);
+        errno = ENOMEM;
+        return NULL;
+    }
+    dispatcher_init(&loop->dispatcher, &loop_ops);
+    call_queue_init(&loop->ready);
+    call_queue_init(&loop->batch);
+    loop->thread = &running;
+    int error = poller->ops->bind(poller, &loop->dispatcher);
+    if (error) {
+        poller->ops->close(poller);
+        free(loop);
+        errno = error == ERR_BUSY ? EBUSY : -error;
+        return NULL;
+    }
+    return loop;
+}
+
+int loop_close(struct task_loop *loop)
+{
+    if (loop->running)
+        return ERR_RUNTIME;
+    if (loop->dispatcher.closed)
+        return 0;
+    loop->dispatcher.closed = true;
+    call_queue_drop(&loop->ready);
+    while (timers_first(&loop->timers) != NULL)
+        loop_slot_give_back(loop_slot_at(loop, timers_pop(&loop->timers)), false);
+    dispatcher_shut(&loop->dispatcher);
+    loop->dispatcher.poller->ops->close(loop->dispatcher.poller);
+    loop->dispatcher.poller = NULL;
+    return 0;
+}
+
+void loop_free(struct task_loop *loop)
+{
+    if (loop == NULL)
+        return;
+    if (loop_close(loop) == ERR_RUNTIME)
+        die("loop_free() of a loop that is running");
+    dispatcher_release(&loop->dispatcher);
+}
