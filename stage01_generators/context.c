@@ -37,7 +37,7 @@ static void arrived(void *fake_stack)
 static _Thread_local struct context *starting;
 #endif
 
-static void leave(struct context *from, struct context *to, int for_good)
+static inline __attribute__((always_inline)) void leave(struct context *from, struct context *to, int for_good)
 {
     (void)from, (void)to, (void)for_good;
 #ifdef CONTEXT_FIRST_STEP
@@ -60,10 +60,10 @@ static void first_step(void)
 #ifdef CONTEXT_ASAN
     arrived(NULL);
 #endif
-    c->entry(c->message);
+    c->entry(c->message.about);
 }
 
-void context_prepare(struct context *c, void *low, size_t size, void (*entry)(void *message))
+void context_prepare(struct context *c, void *low, size_t size, void (*entry)(void *about))
 {
     memset(c, 0, sizeof *c);
     if (getcontext(&c->saved) != 0)
@@ -81,7 +81,8 @@ void context_prepare(struct context *c, void *low, size_t size, void (*entry)(vo
 #endif
 }
 
-void *context_switch(struct context *from, struct context *to, void *message)
+struct context_message context_switch(struct context *from, struct context *to,
+                                      struct context_message message)
 {
     to->message = message;
     leave(from, to, 0);
@@ -93,7 +94,7 @@ void *context_switch(struct context *from, struct context *to, void *message)
     return from->message;
 }
 
-void context_exit(struct context *from, struct context *to, void *message)
+void context_exit(struct context *from, struct context *to, struct context_message message)
 {
     to->message = message;
     leave(from, to, 1);
@@ -104,11 +105,11 @@ void context_exit(struct context *from, struct context *to, void *message)
 #else /* assembly */
 
 #ifdef CONTEXT_ASAN
-static void first_step(void *message)
+static void first_step(void *about)
 {
     struct context *c = starting;
     arrived(NULL);
-    c->entry(message);
+    c->entry(about);
 }
 #endif
 
@@ -120,7 +121,7 @@ static void first_step(void *message)
  *                                                  ^ stack pointer: a return address of 0, where a
  *                                                    debugger's backtrace ends
  */
-void context_prepare(struct context *c, void *low, size_t size, void (*entry)(void *message))
+void context_prepare(struct context *c, void *low, size_t size, void (*entry)(void *about))
 {
     uintptr_t top = ((uintptr_t)low + size) & ~(uintptr_t)15;
     memset(c, 0, sizeof *c);
@@ -142,7 +143,8 @@ void context_prepare(struct context *c, void *low, size_t size, void (*entry)(vo
 }
 
 #ifdef CONTEXT_OUT_OF_LINE
-void *context_switch(struct context *from, struct context *to, void *message)
+struct context_message context_switch(struct context *from, struct context *to,
+                                      struct context_message message)
 {
     leave(from, to, 0);
     message = context_jump(from, to, message);
@@ -153,7 +155,7 @@ void *context_switch(struct context *from, struct context *to, void *message)
 }
 #endif
 
-void context_exit(struct context *from, struct context *to, void *message)
+void context_exit(struct context *from, struct context *to, struct context_message message)
 {
     leave(from, to, 1);
     context_jump(from, to, message);

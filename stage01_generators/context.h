@@ -25,6 +25,8 @@
 
 #include <stddef.h>
 
+#include "value.h"
+
 #if !defined(CONTEXT_UCONTEXT) && !defined(__x86_64__) && !defined(__aarch64__) && \
     !(defined(__riscv) && __riscv_xlen == 64)
 #define CONTEXT_UCONTEXT 1 /* no assembly for this machine */
@@ -47,18 +49,39 @@
 #endif
 #endif
 
+/*
+ * On the cold paths of whoever switches. gcc follows calls to learn which static variables they
+ * leave alone, and does not see that a switch runs other people's code: a caller's `static int n`
+ * would stay in a register over gen_close(). A call that it cannot follow makes it give up.
+ */
+#if defined(__GNUC__) && !defined(__clang__)
+#define CONTEXT_OPAQUE __attribute__((noipa, cold))
+#else
+#define CONTEXT_OPAQUE __attribute__((noinline, cold))
+#endif
+
+/**
+ * What a switch carries to the other side. In assembly it travels in registers: written to memory
+ * here and read back there at once, it would cost more than the switch itself.
+ */
+struct context_message {
+    void *about; /**< All that a computation gets with its first switch. */
+    value value;
+    int status;
+};
+
 /** Where a computation stopped. Valid while it is not running. */
 struct context {
 #ifdef CONTEXT_UCONTEXT
     ucontext_t saved;
-    void *message; /* swapcontext() carries none, so it waits here */
+    struct context_message message; /* swapcontext() carries none, so it waits here */
 #else
     void *stack_pointer;
     void *frame_pointer;
     void *resume_at;
 #endif
 #if defined(CONTEXT_UCONTEXT) || defined(CONTEXT_ASAN)
-    void (*entry)(void *message);
+    void (*entry)(void *about);
 #endif
 #if defined(CONTEXT_ASAN)
     void *fake_stack; /* ASan's own second stack, while this one is not in use */
@@ -70,17 +93,18 @@ struct context {
 };
 
 /**
- * Makes @p c a computation that has not started: the first switch to it calls entry(message) on the
- * given stack. @p entry must never return; it leaves by context_exit().
+ * Makes @p c a computation that has not started: the first switch to it calls entry(message.about)
+ * on the given stack. @p entry must never return; it leaves by context_exit().
  */
-void context_prepare(struct context *c, void *low, size_t size, void (*entry)(void *message));
+void context_prepare(struct context *c, void *low, size_t size, void (*entry)(void *about));
 
 /** Forgets what the sanitizers know of @p c, which will not run again. */
 void context_discard(struct context *c);
 
 #if defined(CONTEXT_UCONTEXT) || defined(CONTEXT_ASAN) || defined(CONTEXT_TSAN)
 #define CONTEXT_OUT_OF_LINE 1
-void *context_switch(struct context *from, struct context *to, void *message);
+struct context_message context_switch(struct context *from, struct context *to,
+                                      struct context_message message);
 #endif
 
 #ifndef CONTEXT_UCONTEXT
@@ -100,21 +124,22 @@ void *context_switch(struct context *from, struct context *to, void *message);
 #define CONTEXT_LANDING ""
 #endif
 
-static inline __attribute__((always_inline)) void *context_jump(struct context *from,
-                                                               struct context *to, void *message)
+static inline __attribute__((always_inline)) struct context_message
+context_jump(struct context *from, struct context *to, struct context_message message)
 {
-    __asm__ volatile("leaq 1f(%%rip), %%rax\n\t"
+    __asm__ volatile("leaq 1f(%%rip), %%r8\n\t"
                      "movq %%rsp, 0(%%rsi)\n\t"
                      "movq %%rbp, 8(%%rsi)\n\t"
-                     "movq %%rax, 16(%%rsi)\n\t"
+                     "movq %%r8, 16(%%rsi)\n\t"
                      "movq 0(%%rdx), %%rsp\n\t"
                      "movq 8(%%rdx), %%rbp\n\t"
                      "jmpq *16(%%rdx)\n\t"
                      ".p2align 3\n"
                      "1: " CONTEXT_LANDING
-                     : "+D"(message), "+S"(from), "+d"(to)
+                     : "+D"(message.about), "+a"(message.value.type),
+                       "+c"(message.value.as.integer), "+b"(message.status), "+S"(from), "+d"(to)
                      :
-                     : "rax", "rbx", "rcx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
+                     : "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
                        "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)", "xmm0",
                        "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
                        "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "memory",
@@ -124,12 +149,15 @@ static inline __attribute__((always_inline)) void *context_jump(struct context *
 
 #elif defined(__aarch64__)
 
-static inline __attribute__((always_inline)) void *context_jump(struct context *from,
-                                                               struct context *to, void *message)
+static inline __attribute__((always_inline)) struct context_message
+context_jump(struct context *from, struct context *to, struct context_message message)
 {
-    register void *x0 __asm__("x0") = message;
+    register void *x0 __asm__("x0") = message.about;
     register struct context *x1 __asm__("x1") = from;
     register struct context *x2 __asm__("x2") = to;
+    register const struct value_type *x5 __asm__("x5") = message.value.type;
+    register intptr_t x6 __asm__("x6") = message.value.as.integer;
+    register int x7 __asm__("x7") = message.status;
     __asm__ volatile("adr x4, 1f\n\t"
                      "mov x3, sp\n\t"
                      "stp x3, x29, [x1]\n\t"
@@ -139,25 +167,28 @@ static inline __attribute__((always_inline)) void *context_jump(struct context *
                      "mov sp, x3\n\t"
                      "br x4\n"
                      "1: hint #36\n" /* bti j: a landing place for the jump */
-                     : "+r"(x0), "+r"(x1), "+r"(x2)
+                     : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x5), "+r"(x6), "+r"(x7)
                      :
-                     : "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14",
+                     : "x3", "x4", "x8", "x9", "x10", "x11", "x12", "x13", "x14",
                        "x15", "x16", "x17", "x19", "x20", "x21", "x22", "x23", "x24", "x25", "x26",
                        "x27", "x28", "x30", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8",
                        "v9", "v10", "v11", "v12", "v13", "v14", "v15", "v16", "v17", "v18", "v19",
                        "v20", "v21", "v22", "v23", "v24", "v25", "v26", "v27", "v28", "v29", "v30",
                        "v31", "memory", "cc");
-    return x0;
+    return (struct context_message){x0, {x5, {.integer = x6}}, x7};
 }
 
 #else /* riscv64 */
 
-static inline __attribute__((always_inline)) void *context_jump(struct context *from,
-                                                               struct context *to, void *message)
+static inline __attribute__((always_inline)) struct context_message
+context_jump(struct context *from, struct context *to, struct context_message message)
 {
-    register void *a0 __asm__("a0") = message;
+    register void *a0 __asm__("a0") = message.about;
     register struct context *a1 __asm__("a1") = from;
     register struct context *a2 __asm__("a2") = to;
+    register const struct value_type *a3 __asm__("a3") = message.value.type;
+    register intptr_t a4 __asm__("a4") = message.value.as.integer;
+    register long a5 __asm__("a5") = message.status;
     __asm__ volatile("lla t0, 1f\n\t"
                      "sd sp, 0(a1)\n\t"
                      "sd s0, 8(a1)\n\t"
@@ -167,15 +198,15 @@ static inline __attribute__((always_inline)) void *context_jump(struct context *
                      "ld t0, 16(a2)\n\t"
                      "jr t0\n"
                      "1:\n"
-                     : "+r"(a0), "+r"(a1), "+r"(a2)
+                     : "+r"(a0), "+r"(a1), "+r"(a2), "+r"(a3), "+r"(a4), "+r"(a5)
                      :
-                     : "ra", "t0", "t1", "t2", "t3", "t4", "t5", "t6", "a3", "a4", "a5", "a6", "a7",
+                     : "ra", "t0", "t1", "t2", "t3", "t4", "t5", "t6", "a6", "a7",
                        "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "ft0",
                        "ft1", "ft2", "ft3", "ft4", "ft5", "ft6", "ft7", "ft8", "ft9", "ft10",
                        "ft11", "fs0", "fs1", "fs2", "fs3", "fs4", "fs5", "fs6", "fs7", "fs8", "fs9",
                        "fs10", "fs11", "fa0", "fa1", "fa2", "fa3", "fa4", "fa5", "fa6", "fa7",
                        "memory");
-    return a0;
+    return (struct context_message){a0, {a3, {.integer = a4}}, (int)a5};
 }
 
 #endif
@@ -185,8 +216,8 @@ static inline __attribute__((always_inline)) void *context_jump(struct context *
  * Stops here, goes on where @p to stopped, and hands @p message over.
  * Returns when somebody switches back, with the message of that switch.
  */
-static inline __attribute__((always_inline)) void *context_switch(struct context *from,
-                                                                 struct context *to, void *message)
+static inline __attribute__((always_inline)) struct context_message
+context_switch(struct context *from, struct context *to, struct context_message message)
 {
     return context_jump(from, to, message);
 }
@@ -195,6 +226,7 @@ static inline __attribute__((always_inline)) void *context_switch(struct context
 #endif /* assembly */
 
 /** Switches to @p to for good: @p from will never run again. */
-_Noreturn void context_exit(struct context *from, struct context *to, void *message);
+_Noreturn void context_exit(struct context *from, struct context *to,
+                            struct context_message message);
 
 #endif

@@ -1,11 +1,11 @@
 /*
- * A generator is a stack, a place on it where the body stopped, and a mailbox.
+ * A generator is a stack and a place on it where the body stopped.
  *
  * Who is driven and who runs are two different things once a generator delegates. If A delegates to
  * B and B to C, then somebody drives A, but C is the one that runs. We call A the root and C the
  * leaf. The root keeps a shortcut to its leaf, so a resume of A switches straight to C's stack, and
  * a yield of C straight back to whoever drives A; the ones between are not touched. Values travel
- * in the root's mailbox.
+ * with the switch, in a message that also names the root.
  *
  *     driver --resume--> A (root)  --delegate-->  B  --delegate-->  C (leaf)
  *       ^                | leaf: - - - - - - - - - - - - - - - - - - ^ |
@@ -40,8 +40,6 @@ struct generator {
     struct generator *leaf;    /* who really runs when we are driven; NULL: look for him */
     struct generator *outside; /* who was driven when we were resumed */
     const void *thread;        /* whose we are */
-    value mail;                /* of a root: the value that travels */
-    int error;                 /* of a root, inwards: 0, or what is thrown; outwards: the status */
     unsigned char state;       /* enum gen_state, or DELEGATING */
     bool orphaned;             /* whom we delegated to was driven to his end by somebody else */
 
@@ -79,20 +77,24 @@ static struct generator *outermost(struct generator *g)
     return g;
 }
 
-static struct generator *root_or_die(const char *function)
+CONTEXT_OPAQUE static struct generator *nobody_drives(const char *function)
 {
-    if (current == NULL)
-        die("%s() outside a generator: only a body that somebody drives can yield", function);
-    return current;
+    die("%s() outside a generator: only a body that somebody drives can yield", function);
+}
+
+static inline struct generator *root_or_die(const char *function)
+{
+    struct generator *root = current;
+    return root != NULL ? root : nobody_drives(function);
 }
 
 /* g has ended: its result goes to whoever waits for it, the delegator if there is one. */
-static void deliver(struct generator *g, int error, value ret)
+static void deliver(struct generator *g, int error, value ret, struct context_message *message)
 {
     /* EXERCISE 1.2 deliver: say how the body ended, and to whom */
     struct generator *root = current;
-    root->mail = error ? value_none() : ret;
-    root->error = error;
+    message->value = error ? value_none() : ret;
+    message->status = error;
     if (g != root) { /* somebody delegates to us; our result is the value of his gen_yield_from() */
         root->leaf = g->delegator;
         root->leaf->delegate = NULL;
@@ -104,18 +106,19 @@ static void deliver(struct generator *g, int error, value ret)
 }
 
 /* The first thing on a new stack. All that the body does happens inside the call of g->fn. */
-static void body(void *message)
+static void body(void *root_at_start)
 {
-    struct generator *g = ((struct generator *)message)->leaf;
+    struct generator *g = ((struct generator *)root_at_start)->leaf;
     value ret = value_none();
     int error = g->fn(g->arg, &ret);
     if (error > 0)
         die("the body of generator '%s' returned %d: 0 is success, a negative number an error",
             g->name, error);
     g->state = GEN_CLOSED;
-    deliver(g, error, ret);
     struct generator *root = current; /* perhaps not the one that started us */
-    context_exit(&g->context, root->leaf == g ? &root->driver : &root->leaf->context, root);
+    struct context_message message = {root, value_none(), ERR_NOT_WRITTEN};
+    deliver(g, error, ret, &message);
+    context_exit(&g->context, root->leaf == g ? &root->driver : &root->leaf->context, message);
 }
 
 /* Runs g's leaf, on behalf of g, until it yields or g ends. */
@@ -123,16 +126,16 @@ static inline int drive(struct generator *g, int error, value in, value *out)
 {
     /* EXERCISE 1.3 drive: go in and come back */
     struct generator *leaf = g->leaf;
+    struct context_message message = {g, in, error};
     g->outside = current;
-    g->mail = in;
-    g->error = error;
     leaf->state = GEN_RUNNING;
     current = g;
-    g = context_switch(&g->driver, &leaf->context, g);
+    message = context_switch(&g->driver, &leaf->context, message);
+    g = message.about; /* the same, but in a register */
     current = g->outside;
     if (out != NULL)
-        *out = g->mail;
-    return g->error;
+        *out = message.value;
+    return message.status;
     /* END 1.3 */
 }
 
@@ -141,13 +144,12 @@ int gen_yield(value out, value *in)
     struct generator *root = root_or_die("gen_yield");
     /* EXERCISE 1.4 gen_yield: hand a value out and sleep */
     struct generator *self = root->leaf;
-    root->mail = out;
-    root->error = GEN_NEXT;
+    struct context_message message = {root, out, GEN_NEXT};
     self->state = GEN_SUSPENDED;
-    root = context_switch(&self->context, &root->driver, root);
+    message = context_switch(&self->context, &root->driver, message);
     if (in != NULL)
-        *in = root->mail;
-    return root->error;
+        *in = message.value;
+    return message.status;
     /* END 1.4 */
 }
 
@@ -176,7 +178,7 @@ static int drive_delegated(struct generator *g, int error, value in, value *out)
 }
 
 /* A resume that is not the plain one: of the first step, of the dead, of the busy, of a delegate. */
-static int resume_slowly(struct generator *g, int error, value in, value *out)
+CONTEXT_OPAQUE static int resume_slowly(struct generator *g, int error, value in, value *out)
 {
     /* EXERCISE 1.5 resume_slowly: the first step, the dead and the busy */
     if (out != NULL)
@@ -315,15 +317,14 @@ int gen_yield_from(struct generator *inner, value *ret)
     inner->delegator = self;
     inner->leaf = NULL; /* from now on the root's shortcut counts */
     root->leaf = leaf;
-    root->mail = value_none();
-    root->error = 0;
     leaf->state = GEN_RUNNING;
-    root = context_switch(&self->context, &leaf->context, root);
+    struct context_message message = {root, value_none(), 0};
+    message = context_switch(&self->context, &leaf->context, message);
     /* The inner one has ended, in one way or another. */
-    if (ret != NULL && !self->orphaned && root->error == 0)
-        *ret = root->mail;
+    if (ret != NULL && !self->orphaned && message.status == 0)
+        *ret = message.value;
     self->orphaned = false;
-    return root->error;
+    return message.status;
     /* END 1.9 */
 }
 
