@@ -86,11 +86,17 @@ for thing in $things; do
 done
 packages=${packages# }
 
+case $manager in
+apt) install="apt-get install" ;;
+apk) install="apk add" ;;
+*) install="$manager install" ;;
+esac
+
 # Who may install: root, whoever sudo lets; brew wants neither.
 as_root=
 if [ "$manager" != brew ] && [ "$(id -u)" -ne 0 ]; then
     if ! have sudo; then
-        fail "installing needs root, and there is no sudo; as root: $manager install $packages"
+        fail "installing needs root, and there is no sudo; as root: $install $packages"
     elif sudo -n true 2> /dev/null || [ -t 0 ]; then
         as_root=sudo
     else
@@ -121,12 +127,12 @@ apt_options="-o DPkg::Lock::Timeout=120 -o Acquire::Retries=2 -o Acquire::http::
 case $manager in
 apt)
     step "apt-get update" apt-get $apt_options -q update
-    step "apt-get install $packages" \
+    step "$install $packages" \
         apt-get $apt_options -q -y --no-install-recommends install $packages
     ;;
-dnf) step "dnf install $packages" dnf -q -y install $packages ;;
-apk) step "apk add $packages" apk add -q $packages ;;
-brew) step "brew install $packages" brew install -q $packages ;;
+dnf) step "$install $packages" dnf -q -y install $packages ;;
+apk) step "$install $packages" apk add -q $packages ;;
+brew) step "$install $packages" brew install -q $packages ;;
 esac
 
 things=$(missing | tr '\n' ' ')
