@@ -22,7 +22,9 @@ typedef int executor_job_fn(void *arg, value *ret);
 
 /**
  * Called on the owner's thread for a job whose result nobody takes, so that what the job made, or
- * what its argument holds, can be freed.
+ * what its argument holds, can be freed. Nobody takes it if the future was cancelled, or if nobody
+ * holds or waits for the future when the job is drained. Only for a job that was still running when
+ * the executor ended there is no owner's thread any more: then it is called on the job's own.
  * @param arg the job's argument. @param result what it returned; None if it failed or never ran.
  */
 typedef void executor_drop_fn(void *arg, value result);
@@ -71,9 +73,11 @@ size_t executor_outstanding(struct executor *e);
 MUST_CHECK int executor_wait(struct executor *e, struct future *f, double timeout, value *out);
 
 /**
- * Ends it: jobs that have not begun are withdrawn and their futures cancelled; threads that are busy
- * end when their job does, without touching anything of ours; nobody waits for them (row S45).
- * @param e yours, or NULL.
+ * Ends it: jobs that have ended are drained; those that have not begun are withdrawn; the futures of
+ * all that are left are cancelled. Threads that are busy end when their job does, without touching
+ * anything of ours, and notify nobody; nobody waits for them (rows S44, S45). When the dispatcher is
+ * closed all this has happened already; then this gives back the memory.
+ * @param e yours, or NULL. A callback that runs inside executor_drain() may free it.
  */
 void executor_free(struct executor *e);
 
