@@ -48,7 +48,12 @@ static inline value value_syscall(struct syscall *call)
     return (value){&value_type_syscall, {.pointer = call}};
 }
 
-/** @param g a generator that has not run. @return it, as a value; yielded, it is the kernel's own. */
+/**
+ * A subroutine, to be yielded; the kernel's own from then on.
+ * @param g a generator that has not run. One that has is refused: the yield answers ERR_RUNTIME, and
+ * it stays yours. NULL, from a gen_new() that had no memory, answers -ENOMEM.
+ * @return it, as a value.
+ */
 static inline value value_generator(struct generator *g)
 {
     return (value){&value_type_generator, {.pointer = g}};
@@ -58,8 +63,9 @@ static inline value value_generator(struct generator *g)
 struct kernel *kernel_new(void);
 
 /**
- * Ends all tasks and frees the kernel: a body that has not started is started, and every system
- * call fails with ERR_GENERATOR_EXIT, until each body has returned.
+ * Ends all tasks, oldest first, and frees the kernel: a body that has not started is started, and
+ * every system call and bare yield fails with ERR_GENERATOR_EXIT at once, until the body has
+ * returned; one that goes on for ever aborts. Each end is reported, as if it had been killed.
  * @param kernel yours and not running, or NULL.
  */
 void kernel_free(struct kernel *kernel);
@@ -68,7 +74,8 @@ void kernel_free(struct kernel *kernel);
  * A new task at the end of the ready queue (row P02). Numbers begin at 1 in each kernel and are
  * never used again. Not to be called by a task: that is sys_new().
  * @param kernel not NULL. @param fn the body. @param arg for it.
- * @return its number, -ENOMEM, ERR_VALUE without a body, or ERR_CLOSED while kernel_free() runs.
+ * @return its number, -ENOMEM, ERR_VALUE without a body, ERR_CLOSED while kernel_free() runs, or
+ * -EAGAIN after two billion tasks.
  */
 MUST_CHECK int kernel_spawn(struct kernel *kernel, gen_fn *fn, void *arg);
 
@@ -77,8 +84,8 @@ MUST_CHECK int kernel_spawn(struct kernel *kernel, gen_fn *fn, void *arg);
  * that raised it, not the kernel (row P19).
  * @param kernel not NULL.
  * @retval 0 all tasks have ended. @retval ERR_DEADLOCK tasks are left, none can run, and nothing
- * that could change that is awaited; each was reported once. @retval ERR_BUSY it is running.
- * @return otherwise what the idle function answered.
+ * that could change that is awaited; each was reported once, and stays. @retval ERR_BUSY it is
+ * running. @return otherwise what the idle function answered.
  */
 MUST_CHECK int kernel_run(struct kernel *kernel);
 
@@ -108,8 +115,8 @@ MUST_CHECK int kernel_set_idle(struct kernel *kernel, struct kernel_idle *idle);
 struct kernel_idle *kernel_idle(const struct kernel *kernel);
 
 /**
- * Who hears of tasks that end. Unset, a line "Task N terminated" goes to standard output, with the
- * error's name behind it if it failed.
+ * Who hears of tasks that end. Unset, a line "Task N terminated" goes to standard output, followed
+ * by ": " and the error's name if it failed; "Task N waits for ever: ERR_DEADLOCK" if it is stuck.
  * @param kernel not NULL. @param report called with the number and 0, the error, or ERR_DEADLOCK for
  * one that is stuck. @param arg for @p report.
  */
@@ -147,7 +154,10 @@ MUST_CHECK int sys_new(gen_fn *fn, void *arg);
 
 /**
  * Ends a task: ERR_GENERATOR_EXIT is raised where it waits, in its subroutines first; it is gone from
- * every list of those who wait (rows P07, P08, P19). Killing oneself does not return.
+ * every list of those who wait (rows P07, P08, P19). Its clean-up runs inside this call and cannot
+ * wait: a system call there is ERR_IGNORED_EXIT in the report. A body that has not begun does not
+ * begin, as with gen_close(). It leaves with its report on its next turn. Killing oneself does not
+ * return.
  * @param tid a number. @retval 1 killed. @retval 0 there is no such task. @return or an error.
  */
 MUST_CHECK int sys_kill(int tid);
