@@ -130,18 +130,28 @@ example: ## NAME=… ARGS=…  build an example and run it
 # A suite says to which stage it belongs: SUITE(future, 2, checks). check_stageN runs the suites of
 # the stages 1 to N against what stage N provides.
 suites = $(shell grep -lE '^SUITE(_ON_FIXTURE)?.[a-z0-9_]+, [1-$(1)],' tests/test_*.c 2> /dev/null)
-harness := $(wildcard tests/harness/*.c)
+harness := $(filter-out tests/harness/fixture_% tests/harness/virtual_%,$(wildcard tests/harness/*.c))
+fixture = $(patsubst %,tests/harness/%.c,$(fixture_$(1)))
+fixture_1 := fixture_none
+fixture_2 := fixture_queue
+fixture_3 := fixture_queue
+fixture_4 := fixture_loop virtual_clock
+fixture_5 := fixture_loop virtual_time
 check_libs = $(or $(shell pkg-config --static --libs check 2> /dev/null),$(error \
              Check is not installed (or pkg-config is not): run ./setup.sh))
 
 # These functions of the C library pass through the harness, which can make them fail.
-wrap := $(sort $(patsubst __wrap_%,%,$(shell grep -oh '__wrap_[a-z0-9_]*' $(harness) /dev/null)))
+wrap = $(addprefix -Wl$(comma)--wrap=,$(sort $(patsubst __wrap_%,%,\
+       $(shell grep -oh '__wrap_[a-z0-9_]*' $(harness) $(fixture) /dev/null))))
 
+# Only the library is worth link-time optimisation.
+$(BUILD)/tests/%.o: lto :=
 $(BUILD)/tests/%.o: CPPFLAGS += -Itests/harness $(shell pkg-config --cflags check 2> /dev/null)
 
-$(BUILD)/check_stage%: $$(call objects,$$(call suites,$$*) $(harness)) $(BUILD)/libstage%.a
-	$(Q)$(CC) $(LDFLAGS) $(addprefix -Wl$(comma)--wrap=,$(wrap)) -o $@.$$$$ $^ $(check_libs) \
-	    $(LDLIBS) && mv $@.$$$$ $@
+$(BUILD)/check_stage%: $$(call objects,$$(call suites,$$*) $(harness) $$(call fixture,$$*)) \
+    $(BUILD)/libstage%.a
+	$(Q)$(CC) $(LDFLAGS) $(call wrap,$*) -o $@.$$$$ $^ $(check_libs) $(LDLIBS) \
+	    && mv $@.$$$$ $@
 
 checks := $(addprefix $(BUILD)/check_stage,$(NUMBERS))
 
