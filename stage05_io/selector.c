@@ -1,0 +1,533 @@
+/*
+ * A selector is a table: for each descriptor and direction, who wants to know. When the operating
+ * system says that a descriptor is ready, a future is completed or a callback queued; nobody is
+ * called from here. How the system is asked is the business of the three kinds, which have a file
+ * each; what they share is here.
+ *
+ * A wait is a future, and costs no malloc once the first few have been made: those that are over
+ * are kept in a list. A future may outlive the loop and the selector; so the memory of a selector
+ * is counted by those that point to it, and only its descriptors go with the loop.
+ *
+ * Invariant: in each direction of a watch stands a wait that is pending, or a callback, or nobody;
+ * `wanted` says in which directions somebody stands.
+ */
+#include "selector.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "selector_impl.h"
+
+enum { CHUNK = 64 }; /* watches allocated at once */
+
+/* --- the table ------------------------------------------------------------------------------ */
+
+struct watch *selector_watch(const struct selector *s, int fd)
+{
+    if (fd < 0 || (size_t)fd / CHUNK >= s->chunk_count || s->chunks[fd / CHUNK] == NULL)
+        return NULL;
+    return &s->chunks[fd / CHUNK][fd % CHUNK];
+}
+
+int selector_watch_make(struct selector *s, int fd, struct watch **out)
+{
+    *out = NULL;
+    if (s->closed)
+        return ERR_CLOSED;
+    if (fd < 0 || fd >= s->ops->limit)
+        return ERR_VALUE;
+    size_t at = (size_t)fd / CHUNK;
+    if (at >= s->chunk_count) {
+        size_t count = at + 1 > s->chunk_count * 2 ? at + 1 : s->chunk_count * 2;
+        struct watch **chunks = realloc(s->chunks, count * sizeof *chunks);
+        if (chunks == NULL)
+            return -ENOMEM;
+        memset(chunks + s->chunk_count, 0, (count - s->chunk_count) * sizeof *chunks);
+        s->chunks = chunks;
+        s->chunk_count = count;
+    }
+    if (s->chunks[at] == NULL) {
+        s->chunks[at] = calloc(CHUNK, sizeof(struct watch));
+        if (s->chunks[at] == NULL)
+            return -ENOMEM;
+        for (int i = 0; i < CHUNK; i++)
+            s->chunks[at][i].fd = (int)at * CHUNK + i;
+    }
+    *out = &s->chunks[at][fd % CHUNK];
+    return 0;
+}
+
+void selector_keep(struct selector *s)
+{
+    s->references++;
+}
+
+void selector_release(struct selector *s)
+{
+    if (--s->references == 0)
+        free(s);
+}
+
+/* Somebody came to w, or went. */
+static int want(struct selector *s, struct watch *w, unsigned wanted)
+{
+    s->count += (size_t)(wanted != 0) - (size_t)(w->wanted != 0);
+    w->wanted = (unsigned char)wanted;
+    return s->ops->update(s, w);
+}
+
+/* --- waits ---------------------------------------------------------------------------------- */
+
+/* The wait in direction i is over, whatever the reason; the table's reference passes to the caller. */
+static struct wait *take_out(struct watch *w, unsigned i)
+{
+    struct wait *wait = w->direction[i].wait;
+    w->direction[i].wait = NULL;
+    wait->watch = NULL;
+    (void)want(wait->selector, w, w->wanted & ~(1u << i)); /* wanting less does not fail */
+    return wait;
+}
+
+static void finish_wait(struct watch *w, unsigned i, int error)
+{
+    struct wait *wait = take_out(w, i);
+    (void)future_finish(&wait->future, error, value_none());
+    future_unref(&wait->future);
+}
+
+/* Takes effect at once: whoever waits there next finds the place free (rows S27, S28). */
+static bool wait_cancel(struct future *f, bool alone)
+{
+    struct wait *wait = (struct wait *)(void *)f;
+    (void)alone;
+    if (wait->watch != NULL)
+        take_out(wait->watch, wait->direction);
+    (void)future_finish_cancelled(f);
+    future_unref(f); /* the table's */
+    return true;
+}
+
+static void wait_destroy(struct future *f)
+{
+    struct wait *wait = (struct wait *)(void *)f;
+    struct selector *s = wait->selector;
+    if (s->closed) {
+        free(wait);
+    } else {
+        wait->next = s->free_waits;
+        s->free_waits = wait;
+    }
+    selector_release(s);
+}
+
+static int wait_describe(const struct future *f, char *text, size_t size)
+{
+    const struct wait *wait = (const struct wait *)(const void *)f;
+    const char *what = wait->direction == SELECTOR_READING ? "reading" : "writing";
+    if (wait->watch == NULL)
+        return snprintf(text, size, "wait for %s", what);
+    return snprintf(text, size, "wait for %s descriptor %d", what, wait->watch->fd);
+}
+
+static const struct future_ops wait_ops = {
+    .cancel = wait_cancel, .destroy = wait_destroy, .describe = wait_describe};
+
+int selector_wait_more(struct selector *s, struct watch *w, unsigned direction, struct wait **out)
+{
+    struct direction *d = &w->direction[direction];
+    struct wait *wait = s->free_waits;
+    *out = NULL;
+    if (d->wait != NULL || d->fn != NULL)
+        return ERR_BUSY;
+    if (wait == NULL) {
+        wait = malloc(sizeof *wait);
+        if (wait == NULL)
+            return -ENOMEM;
+        wait->next = NULL;
+    }
+    s->free_waits = wait->next;
+    int error = want(s, w, w->wanted | 1u << direction);
+    if (error) {
+        (void)want(s, w, w->wanted & ~(1u << direction));
+        wait->next = s->free_waits;
+        s->free_waits = wait;
+        return error;
+    }
+    future_init(&wait->future, &wait_ops, s->dispatcher);
+    wait->future.references = 2; /* the caller's and the table's */
+    wait->selector = s;
+    wait->watch = w;
+    wait->direction = direction;
+    selector_keep(s);
+    d->wait = wait;
+    *out = wait;
+    return 0;
+}
+
+/* Which of the two; SELECTOR_DIRECTIONS if it is none. */
+static unsigned direction_of(enum selector_events events)
+{
+    if (events == SELECTOR_READ)
+        return SELECTOR_READING;
+    return events == SELECTOR_WRITE ? SELECTOR_WRITING : SELECTOR_DIRECTIONS;
+}
+
+int selector_wait(struct selector *s, int fd, enum selector_events events, struct future **out)
+{
+    unsigned direction = direction_of(events);
+    struct wait *wait = NULL;
+    struct watch *w;
+    *out = NULL;
+    /* EXERCISE 5.3 selector_wait: a future for a descriptor */
+    if (direction == SELECTOR_DIRECTIONS)
+        return ERR_VALUE;
+    if (!s->closed && s->dispatcher == NULL)
+        return ERR_RUNTIME;
+    int error = selector_watch_make(s, fd, &w);
+    if (error)
+        return error;
+    if (w->direction[direction].wait != NULL || w->direction[direction].fn != NULL)
+        return ERR_BUSY;
+    error = s->ops->look(s, w);
+    if (!error)
+        error = selector_wait_more(s, w, direction, &wait);
+    if (error)
+        return error;
+    *out = &wait->future;
+    if (w->always) /* nothing will ever happen to it: it is ready now */
+        finish_wait(w, direction, 0);
+    return 0;
+    /* END 5.3 */
+}
+
+/* --- callbacks ------------------------------------------------------------------------------ */
+
+static int call_callback(struct call *call)
+{
+    struct direction *d = CONTAINER_OF(call, struct direction, call);
+    return d->fn(d->arg);
+}
+
+/* Keeps the list of those that epoll refuses and that somebody wants to be told about. */
+static void list_always(struct selector *s, struct watch *w)
+{
+    struct watch **link = &s->always;
+    while (*link != NULL && *link != w)
+        link = &(*link)->next;
+    if (*link == NULL && w->always && w->level != 0) {
+        w->next = s->always;
+        s->always = w;
+    } else if (*link != NULL && (!w->always || w->level == 0)) {
+        *link = w->next;
+    }
+}
+
+static int add(struct selector *s, int fd, unsigned direction, selector_fn *fn, void *arg)
+{
+    struct watch *w;
+    if (fn == NULL)
+        return ERR_VALUE;
+    if (!s->closed && s->dispatcher == NULL)
+        return ERR_RUNTIME;
+    int error = selector_watch_make(s, fd, &w);
+    if (error)
+        return error;
+    struct direction *d = &w->direction[direction];
+    if (d->wait != NULL || d->fn != NULL)
+        return ERR_BUSY;
+    error = s->ops->look(s, w);
+    if (error)
+        return error;
+    w->level |= (unsigned char)(1u << direction);
+    error = want(s, w, w->wanted | 1u << direction);
+    if (error) {
+        w->level &= (unsigned char)~(1u << direction);
+        (void)want(s, w, w->wanted & ~(1u << direction));
+        return error;
+    }
+    d->fn = fn;
+    d->arg = arg;
+    d->call.fn = call_callback;
+    list_always(s, w);
+    return 0;
+}
+
+static bool take_callback(struct selector *s, struct watch *w, unsigned direction)
+{
+    struct direction *d = &w->direction[direction];
+    if (d->fn == NULL)
+        return false;
+    dispatcher_forget(s->dispatcher, &d->call);
+    d->fn = NULL;
+    w->level &= (unsigned char)~(1u << direction);
+    (void)want(s, w, w->wanted & ~(1u << direction));
+    list_always(s, w);
+    return true;
+}
+
+int selector_add_reader(struct selector *s, int fd, selector_fn *fn, void *arg)
+{
+    return add(s, fd, SELECTOR_READING, fn, arg);
+}
+
+int selector_add_writer(struct selector *s, int fd, selector_fn *fn, void *arg)
+{
+    return add(s, fd, SELECTOR_WRITING, fn, arg);
+}
+
+bool selector_remove_reader(struct selector *s, int fd)
+{
+    struct watch *w = selector_watch(s, fd);
+    return w != NULL && take_callback(s, w, SELECTOR_READING);
+}
+
+bool selector_remove_writer(struct selector *s, int fd)
+{
+    struct watch *w = selector_watch(s, fd);
+    return w != NULL && take_callback(s, w, SELECTOR_WRITING);
+}
+
+/* --- what happened -------------------------------------------------------------------------- */
+
+void selector_ready(struct selector *s, struct watch *w, unsigned events)
+{
+    for (unsigned i = 0; i < SELECTOR_DIRECTIONS; i++) { /* the reader first: row S03 */
+        struct direction *d = &w->direction[i];
+        if ((events & 1u << i) == 0)
+            continue;
+        if (d->wait != NULL)
+            finish_wait(w, i, 0);
+        else if (d->fn != NULL && d->call.next == NULL) /* else the last one has not run yet */
+            (void)dispatcher_soon(s->dispatcher, &d->call);
+    }
+}
+
+/* Nobody waits at w any more. Answers whether there was a callback. */
+static bool evict(struct selector *s, struct watch *w, int error)
+{
+    bool callbacks = false;
+    for (unsigned i = 0; i < SELECTOR_DIRECTIONS; i++) {
+        if (w->direction[i].wait != NULL)
+            finish_wait(w, i, error);
+        callbacks |= take_callback(s, w, i);
+    }
+    s->ops->drop(s, w);
+    w->always = false;
+    return callbacks;
+}
+
+void selector_forget(struct selector *s, int fd)
+{
+    struct watch *w = selector_watch(s, fd);
+    if (w != NULL)
+        evict(s, w, -EBADF);
+}
+
+void selector_purge(struct selector *s, struct watch *w)
+{
+    if (evict(s, w, -EBADF))
+        dispatcher_report(s->dispatcher, "a descriptor was closed while a callback watched it",
+                          -EBADF, NULL);
+}
+
+int selector_milliseconds(double timeout)
+{
+    const double day = 24 * 60 * 60; /* longer waits are taken in pieces: the loop asks again */
+    if (isinf(timeout))
+        return -1;
+    return (int)ceil((timeout < day ? timeout : day) * 1000);
+}
+
+bool selector_is_idle(struct selector *s)
+{
+    return s->count == 0 && !mailbox_expects(s->mailbox);
+}
+
+/* --- the poller ----------------------------------------------------------------------------- */
+
+static struct selector *from(struct poller *p)
+{
+    return (struct selector *)(void *)p;
+}
+
+static int poller_bind(struct poller *p, struct dispatcher *d)
+{
+    struct selector *s = from(p);
+    if (s->dispatcher != NULL)
+        return ERR_BUSY;
+    s->dispatcher = d;
+    d->poller = p;
+    mailbox_open(s->mailbox, d);
+    return 0;
+}
+
+static double poller_now(struct poller *p)
+{
+    struct timespec now;
+    (void)p;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+/*
+ * The system is asked only if something could come of it: in a loop without descriptors a turn
+ * that only looks costs no system call.
+ */
+static int poller_poll(struct poller *p, double timeout)
+{
+    struct selector *s = from(p);
+    bool mail = mailbox_signalled(s->mailbox);
+    if (!(timeout > 0) || s->always != NULL || mail)
+        timeout = 0;
+    if (isinf(timeout) && selector_is_idle(s))
+        return ERR_DEADLOCK;
+    if (timeout == 0 && s->count == 0 && !mail)
+        return 0;
+    int error = s->ops->poll(s, timeout);
+    for (struct watch *next, *w = s->always; w != NULL; w = next) {
+        next = w->next;
+        selector_ready(s, w, SELECTOR_BOTH);
+    }
+    if (mailbox_signalled(s->mailbox))
+        mailbox_drain(s->mailbox);
+    return error;
+}
+
+static void poller_close(struct poller *p)
+{
+    struct selector *s = from(p);
+    if (s->closed)
+        return;
+    for (size_t at = 0; at < s->chunk_count; at++)
+        for (int i = 0; s->chunks[at] != NULL && i < CHUNK; i++) {
+            struct watch *w = &s->chunks[at][i];
+            for (unsigned j = 0; j < SELECTOR_DIRECTIONS; j++) {
+                struct wait *wait = w->direction[j].wait;
+                take_callback(s, w, j);
+                if (wait == NULL)
+                    continue;
+                future_ref(&wait->future);
+                finish_wait(w, j, ERR_CLOSED);
+                wait->future.error_is_wanted = false; /* nobody is left who could ask */
+                future_unref(&wait->future);
+            }
+        }
+    s->closed = true;
+    mailbox_free(s->mailbox);
+    s->mailbox = NULL;
+    s->ops->close(s);
+    for (size_t at = 0; at < s->chunk_count; at++)
+        free(s->chunks[at]);
+    free(s->chunks);
+    s->chunks = NULL;
+    s->chunk_count = 0;
+    for (struct wait *next, *wait = s->free_waits; wait != NULL; wait = next) {
+        next = wait->next;
+        free(wait);
+    }
+    s->free_waits = NULL;
+    selector_release(s);
+}
+
+static const struct poller_ops poller_ops = {
+    .bind = poller_bind, .now = poller_now, .poll = poller_poll, .close = poller_close};
+
+struct poller *selector_poller(struct selector *s)
+{
+    return &s->poller;
+}
+
+struct selector *selector_from_poller(struct poller *p)
+{
+    /* Recognised by one function, so that a test may put its own clock into a copy of the table. */
+    return p != NULL && p->ops->close == poller_close ? from(p) : NULL;
+}
+
+/* --- making one ----------------------------------------------------------------------------- */
+
+/* In the order of preference. */
+static const struct {
+    enum selector_kind kind;
+    const struct selector_ops *ops;
+} kinds[] = {
+#ifdef __linux__
+    {SELECTOR_EPOLL, &selector_ops_epoll},
+#endif
+    {SELECTOR_POLL, &selector_ops_poll},
+    {SELECTOR_SELECT, &selector_ops_select},
+};
+enum { KINDS = sizeof kinds / sizeof *kinds };
+
+static const struct selector_ops *find_kind(enum selector_kind kind)
+{
+    const char *name = kind == SELECTOR_DEFAULT ? getenv("SELECTOR") : NULL;
+    if (kind == SELECTOR_DEFAULT && (name == NULL || *name == '\0'))
+        return kinds[0].ops;
+    for (int i = 0; i < KINDS; i++)
+        if (name != NULL ? strcmp(name, kinds[i].ops->name) == 0 : kinds[i].kind == kind)
+            return kinds[i].ops;
+    if (name != NULL) {
+        fprintf(stderr, "SELECTOR=%s: there is no such selector here, only", name);
+        for (int i = 0; i < KINDS; i++)
+            fprintf(stderr, "%s %s", i == 0 ? "" : i == KINDS - 1 ? " and" : ",", kinds[i].ops->name);
+        fputc('\n', stderr);
+    }
+    return NULL;
+}
+
+int selector_new(enum selector_kind kind, struct selector **out)
+{
+    const struct selector_ops *ops = find_kind(kind);
+    struct watch *door;
+    *out = NULL;
+    if (ops == NULL)
+        return ERR_VALUE;
+    struct selector *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        return -ENOMEM;
+    s->poller.ops = &poller_ops;
+    s->ops = ops;
+    s->references = 1;
+    int error = ops->open(s);
+    if (error) {
+        free(s);
+        return error;
+    }
+    error = mailbox_new(&s->mailbox);
+    if (!error)
+        error = selector_watch_make(s, mailbox_fileno(s->mailbox), &door);
+    if (error == ERR_VALUE)
+        error = -EMFILE; /* select, and its numbers are used up */
+    if (!error) {
+        /* Nobody stands at this door: what came is found by looking into the mailbox. So it does
+           not count as somebody who waits. */
+        door->level = door->wanted = SELECTOR_READ;
+        error = ops->update(s, door);
+    }
+    if (error) {
+        poller_close(&s->poller);
+        return error;
+    }
+    *out = s;
+    return 0;
+}
+
+void selector_free(struct selector *s)
+{
+    if (s != NULL)
+        poller_close(&s->poller);
+}
+
+const char *selector_name(const struct selector *s)
+{
+    return s->ops->name;
+}
+
+size_t selector_count(const struct selector *s)
+{
+    return s->count;
+}
