@@ -55,9 +55,9 @@
  * would stay in a register over gen_close(). A call that it cannot follow makes it give up.
  */
 #if defined(__GNUC__) && !defined(__clang__)
-#define CONTEXT_OPAQUE __attribute__((noipa, cold))
+#define CONTEXT_OPAQUE __attribute__((noipa))
 #else
-#define CONTEXT_OPAQUE __attribute__((noinline, cold))
+#define CONTEXT_OPAQUE __attribute__((noinline))
 #endif
 
 /**

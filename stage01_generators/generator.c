@@ -38,7 +38,6 @@ struct generator {
 
     /* what a resume touches */
     struct generator *leaf;    /* who really runs when we are driven; NULL: look for him */
-    struct generator *outside; /* who was driven when we were resumed */
     const void *thread;        /* whose we are */
     unsigned char state;       /* enum gen_state, or DELEGATING */
     bool orphaned;             /* whom we delegated to was driven to his end by somebody else */
@@ -51,7 +50,7 @@ struct generator {
     gen_fn *fn;
     void *arg;
     const char *name;
-    struct stack stack;
+    struct stack *stack;
 };
 
 /*
@@ -127,12 +126,11 @@ static inline int drive(struct generator *g, int error, value in, value *out)
     /* EXERCISE 1.3 drive: go in and come back */
     struct generator *leaf = g->leaf;
     struct context_message message = {g, in, error};
-    g->outside = current;
+    struct generator *outside = current;
     leaf->state = GEN_RUNNING;
     current = g;
     message = context_switch(&g->driver, &leaf->context, message);
-    g = message.about; /* the same, but in a register */
-    current = g->outside;
+    current = outside;
     if (out != NULL)
         *out = message.value;
     return message.status;
@@ -157,7 +155,7 @@ int gen_yield(value out, value *in)
  * Drives a generator that sits in the middle of somebody's chain. The chain's root must not use its
  * shortcut meanwhile, and needs a new one afterwards.
  */
-static int drive_delegated(struct generator *g, int error, value in, value *out)
+static __attribute__((noinline)) int drive_delegated(struct generator *g, int error, value in, value *out)
 {
     struct generator *root = outermost(g);
     struct generator *delegator = g->delegator;
@@ -350,17 +348,6 @@ struct generator *gen_current(void)
     return current == NULL ? NULL : current->leaf;
 }
 
-int gen_adopt(struct generator *g)
-{
-    if (g->delegator != NULL || innermost(g)->state == GEN_RUNNING)
-        return ERR_BUSY;
-    if (this_thread == NULL)
-        this_thread = &this_thread;
-    for (; g != NULL; g = g->delegate)
-        g->thread = this_thread;
-    return 0;
-}
-
 /* --- making and freeing ------------------------------------------------------------------- */
 
 enum { COLOUR_STEP = 128 }; /* bytes: two cache lines */
@@ -369,37 +356,56 @@ static const char *guard_owner(const void *address, size_t *stack_size)
 {
     if (current == NULL || current->leaf == NULL)
         return NULL;
-    const struct stack *stack = &current->leaf->stack;
+    const struct stack *stack = current->leaf->stack;
     const unsigned char *touched = address;
     size_t slot = (size_t)STACK_SMALLEST << stack->size_class;
-    const unsigned char *low = stack->low + stack->size - slot;
+    const unsigned char *high = (const unsigned char *)(stack + 1);
     *stack_size = slot;
-    return touched >= low && touched < stack->low ? current->leaf->name : NULL;
+    return touched >= high - slot && touched < stack->low ? current->leaf->name : NULL;
+}
+
+/* What a thread does when it makes or adopts its first generator. */
+static __attribute__((noinline)) void introduce_thread(void)
+{
+    this_thread = &this_thread;
+    stack_blame(guard_owner);
+}
+
+int gen_adopt(struct generator *g)
+{
+    if (g->delegator != NULL || innermost(g)->state == GEN_RUNNING)
+        return ERR_BUSY;
+    if (this_thread == NULL)
+        introduce_thread();
+    for (; g != NULL; g = g->delegate)
+        g->thread = this_thread;
+    return 0;
 }
 
 int gen_new_sized(gen_fn *fn, void *arg, const char *name, size_t stack_size, struct generator **out)
 {
-    struct stack stack;
+    struct stack *stack;
     *out = NULL;
     if (fn == NULL)
         die("gen_new() without a body");
     int error = stack_acquire(stack_size == 0 ? STACK_DEFAULT : stack_size, &stack);
     if (error)
         return error;
-    if (this_thread == NULL) {
-        this_thread = &this_thread;
-        stack_blame(guard_owner);
-    }
-    size_t room = (stack.size - sizeof(struct generator) - stack.colour * COLOUR_STEP) & ~(size_t)63;
-    struct generator *g = (struct generator *)(void *)(stack.low + room);
-    *g = (struct generator){.leaf = g,
-                            .thread = this_thread,
-                            .state = GEN_CREATED,
-                            .fn = fn,
-                            .arg = arg,
-                            .name = name == NULL ? "generator" : name,
-                            .stack = stack};
-    context_prepare(&g->context, stack.low, room, body);
+    if (this_thread == NULL)
+        introduce_thread();
+    size_t room = (stack->size - sizeof(struct generator) - stack->colour * COLOUR_STEP) & ~(size_t)63;
+    struct generator *g = (struct generator *)(void *)(stack->low + room);
+    g->leaf = g;
+    g->thread = this_thread;
+    g->state = GEN_CREATED;
+    g->orphaned = false;
+    g->delegate = NULL;
+    g->delegator = NULL;
+    g->fn = fn;
+    g->arg = arg;
+    g->name = name == NULL ? "generator" : name;
+    g->stack = stack;
+    context_prepare(&g->context, stack->low, room, body);
     *out = g;
     return 0;
 }
@@ -443,10 +449,9 @@ static void detach(struct generator *g)
     }
 }
 
-void gen_free(struct generator *g)
+/* What freeing means for one that has not ended. */
+static __attribute__((noinline)) void end_by_force(struct generator *g)
 {
-    if (g == NULL)
-        return;
     if (gen_state(g) == GEN_RUNNING)
         die("gen_free() of generator '%s', which is running", g->name);
     int error = gen_close(g, NULL);
@@ -455,6 +460,14 @@ void gen_free(struct generator *g)
     if (error)
         report_unraisable(g, error);
     detach(g);
+}
+
+void gen_free(struct generator *g)
+{
+    if (g == NULL)
+        return;
+    if (g->state != GEN_CLOSED)
+        end_by_force(g);
     context_discard(&g->context);
     stack_release(g->stack);
 }

@@ -6,8 +6,8 @@
  * process may have only 65,530 mappings. Linux 6.13 can mark pages inside a mapping instead
  * (MADV_GUARD_INSTALL); we take that where it exists.
  *
- * Free slots are linked through their own highest bytes, which are in memory anyway. The list is
- * last-in-first-out, so that the next generator gets a stack that is still in the cache, and each
+ * What we know of a slot stands in its highest bytes, which are in memory anyway, and stays there for
+ * the next owner: to take a slot is to unlink it. The list of free ones is last-in-first-out, so that the next generator gets a stack that is still in the cache, and each
  * thread has its own. What a thread leaves behind when it ends is kept for the next one that asks.
  */
 #include "stack.h"
@@ -33,6 +33,7 @@
 #ifndef VALGRIND_STACK_REGISTER
 #define VALGRIND_STACK_REGISTER(low, high) ((void)(low), (void)(high))
 #define VALGRIND_MAKE_MEM_UNDEFINED(low, size) ((void)(low), (void)(size))
+#define RUNNING_ON_VALGRIND 0
 #endif
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -52,16 +53,9 @@ void __lsan_register_root_region(const void *low, size_t size);
 #endif
 enum { ADVISE_GUARD = 102, ADVISE_NONSENSE = 9999, FIRST_BATCH = 16, LARGEST_BATCH = 16384 };
 
-/* Stands in the highest bytes of a free slot. */
-struct slot {
-    struct slot *next;
-    unsigned char *base;
-    unsigned colour;
-};
-
 /* What one thread has of one size. */
 struct shelf {
-    struct slot *free;
+    struct stack *free;
     unsigned char *fresh, *fresh_end; /* reserved, not yet carved */
     size_t batch;                     /* slots to reserve next time: doubles */
     unsigned next_colour;
@@ -71,11 +65,11 @@ static _Thread_local struct shelf shelves[STACK_CLASSES];
 
 /* What threads left behind, and what is decided once for the process. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct slot *left_behind[STACK_CLASSES];
+static struct stack *left_behind[STACK_CLASSES];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t at_thread_end;
 static size_t page;
-static bool light_guards;
+static bool light_guards, watched; /* the latter: by valgrind */
 
 static size_t slot_size(unsigned size_class)
 {
@@ -94,7 +88,7 @@ static void leave_behind(void *unused)
     (void)unused;
     pthread_mutex_lock(&lock);
     for (unsigned c = 0; c < STACK_CLASSES; c++) {
-        struct slot **last = &shelves[c].free;
+        struct stack **last = &shelves[c].free;
         while (*last != NULL)
             last = &(*last)->next;
         *last = left_behind[c];
@@ -107,6 +101,7 @@ static void leave_behind(void *unused)
 static void decide_once(void)
 {
     page = (size_t)sysconf(_SC_PAGESIZE);
+    watched = RUNNING_ON_VALGRIND != 0;
     if (pthread_key_create(&at_thread_end, leave_behind) != 0)
         die("stack_acquire(): no thread-specific key is left");
     /* Some emulators accept any advice and do nothing: one that takes nonsense is not believed. */
@@ -150,67 +145,68 @@ static int restock(struct shelf *shelf, unsigned size_class)
     return 0;
 }
 
-static int carve(struct shelf *shelf, unsigned size_class, unsigned char **base)
+/* Makes the next fresh slot a stack. */
+static int carve(struct shelf *shelf, unsigned size_class)
 {
     size_t size = slot_size(size_class), guard = guard_size(size_class);
-    if (light_guards ? madvise(shelf->fresh, guard, ADVISE_GUARD) != 0
-                     : mprotect(shelf->fresh, guard, PROT_NONE) != 0)
+    unsigned char *base = shelf->fresh;
+    if (light_guards ? madvise(base, guard, ADVISE_GUARD) != 0 : mprotect(base, guard, PROT_NONE) != 0)
         return -ENOMEM; /* the system allows no more mappings */
-    *base = shelf->fresh;
-    shelf->fresh += size;
-    VALGRIND_STACK_REGISTER(*base + guard, *base + size);
+    VALGRIND_STACK_REGISTER(base + guard, base + size);
 #ifdef STACK_ASAN
-    __lsan_register_root_region(*base + guard, size - guard);
+    __lsan_register_root_region(base + guard, size - guard);
 #endif
+    struct stack *stack = (struct stack *)(void *)(base + size - sizeof *stack);
+    *stack = (struct stack){.low = base + guard,
+                            .size = size - guard - sizeof *stack,
+                            .colour = shelf->next_colour++ % 16,
+                            .size_class = size_class,
+                            .next = shelf->free};
+    shelf->free = stack;
+    shelf->fresh = base + size;
     return 0;
 }
 
-int stack_acquire(size_t size, struct stack *out)
+/* The shelf is empty. */
+static __attribute__((noinline)) int fill(struct shelf *shelf, unsigned size_class)
+{
+    int error = shelf->fresh == shelf->fresh_end ? restock(shelf, size_class) : 0;
+    return error || shelf->free != NULL ? error : carve(shelf, size_class);
+}
+
+int stack_acquire(size_t size, struct stack **out)
 {
     unsigned size_class = 0;
     if (size == 0 || size > STACK_LARGEST)
         return ERR_VALUE;
-    while (slot_size(size_class) < size)
-        size_class++;
+    if (size > STACK_SMALLEST) /* the bits of (size - 1) / STACK_SMALLEST */
+        size_class = 64 - (unsigned)__builtin_clzll((unsigned long long)(size - 1) / STACK_SMALLEST);
     struct shelf *shelf = &shelves[size_class];
-    if (shelf->free == NULL && shelf->fresh == shelf->fresh_end) {
-        int error = restock(shelf, size_class);
+    if (shelf->free == NULL) {
+        int error = fill(shelf, size_class);
         if (error)
             return error;
     }
-    struct slot *slot = shelf->free;
-    unsigned char *base;
-    if (slot != NULL) {
-        shelf->free = slot->next;
-        base = slot->base;
-        out->colour = slot->colour;
-    } else {
-        int error = carve(shelf, size_class, &base);
-        if (error)
-            return error;
-        out->colour = shelf->next_colour++ % 16;
-    }
-    size_t guard = guard_size(size_class);
-    out->low = base + guard;
-    out->size = slot_size(size_class) - guard;
-    out->size_class = size_class;
+    *out = shelf->free;
+    shelf->free = (*out)->next;
 #ifdef STACK_ASAN
-    __asan_unpoison_memory_region(out->low, out->size); /* whoever was here may have left by a jump */
+    __asan_unpoison_memory_region((*out)->low, (*out)->size); /* who was here may have left by a jump */
 #endif
     return 0;
 }
 
-void stack_release(struct stack stack)
+static __attribute__((noinline)) void tell_valgrind(const struct stack *stack)
 {
-    struct shelf *shelf = &shelves[stack.size_class];
-    unsigned char *end = stack.low + stack.size;
-    struct slot *slot = (struct slot *)(void *)(end - sizeof(struct slot));
-    VALGRIND_MAKE_MEM_UNDEFINED(stack.low, stack.size);
-#ifdef STACK_ASAN
-    __asan_unpoison_memory_region(slot, sizeof *slot);
-#endif
-    *slot = (struct slot){shelf->free, end - slot_size(stack.size_class), stack.colour};
-    shelf->free = slot;
+    VALGRIND_MAKE_MEM_UNDEFINED(stack->low, stack->size);
+}
+
+void stack_release(struct stack *stack)
+{
+    struct shelf *shelf = &shelves[stack->size_class];
+    if (watched)
+        tell_valgrind(stack);
+    stack->next = shelf->free;
+    shelf->free = stack;
 }
 
 /* --- running off the end ------------------------------------------------------------------ */

@@ -7,7 +7,7 @@
  * slot is. The lowest pages of a slot are the guard: whoever runs off the end of his stack hits
  * them and not his neighbour.
  *
- *     slot:  | guard | . . . never touched . . . | locals of the body | the owner's struct |
+ *     slot:  | guard | . . . never touched . . . | locals of the body | owner's struct | struct stack |
  *            low                                    <- grows                            high
  *
  * Slots come in sizes 16 KiB · 2^n. Each thread keeps its own list of free ones, so taking and
@@ -25,24 +25,25 @@ enum {
 };
 #define STACK_LARGEST ((size_t)STACK_SMALLEST << (STACK_CLASSES - 1))
 
-/** One slot, guard excluded. */
+/** One slot, as its owner sees it. This struct stands in the slot itself, above what it describes. */
 struct stack {
-    unsigned char *low; /**< The lowest usable byte. */
-    size_t size;        /**< Usable bytes. */
+    unsigned char *low; /**< The lowest usable byte; the guard is below. */
+    size_t size;        /**< Usable bytes, up to this struct. */
     unsigned colour;    /**< 0…15: shift your hot data by this many pairs of cache lines, so that
                              the stacks of many generators do not compete for the same sets. */
     unsigned size_class;
+    struct stack *next; /**< The pool's: while it is free. */
 };
 
 /**
- * Takes a slot that holds at least @p size bytes, guard included.
+ * Takes a slot of at least @p size bytes, guard included.
  * @retval 0 done. @retval -ENOMEM no memory or no address space. @retval ERR_VALUE more than
  * STACK_LARGEST, or 0.
  */
-int stack_acquire(size_t size, struct stack *out);
+int stack_acquire(size_t size, struct stack **out);
 
 /** Gives it back; what stood there is gone. */
-void stack_release(struct stack stack);
+void stack_release(struct stack *stack);
 
 /**
  * Who to blame when a guard is hit: called from a signal handler with the address that was touched;
