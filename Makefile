@@ -161,12 +161,14 @@ stage3: ## tasks
 stage4: ## the loop
 stage5: ## sockets: ends with an echo server under load
 
+# What a stage shows at its end: examples/demo.c, or else the only example that there is.
+demonstration = $(firstword $(wildcard $(word $*,$(STAGES))/examples/demo.c \
+                                       $(word $*,$(STAGES))/examples/*.c))
+
 stage1 stage2 stage3 stage4 stage5: stage%: $(BUILD)/check_stage%
 	@tests/run $(BUILD) $*
-	@demo="$(BUILD)/$(word $*,$(STAGES))/examples/demo"; \
-	if [ -f "$(word $*,$(STAGES))/examples/demo.c" ]; then \
-	    $(MAKE) --no-print-directory "$$demo" && exec "$$demo"; \
-	fi
+	@demo='$(BUILD)/$(basename $(demonstration))'; \
+	[ -z '$(demonstration)' ] || { $(MAKE) --no-print-directory "$$demo" && exec "$$demo"; }
 
 test: ## all checks of all stages
 test: $(checks)
