@@ -1,0 +1,774 @@
+/*
+ * The executor: jobs on other threads, futures on this one. Time is controlled by gates, at which
+ * jobs wait until the check opens them. What a thread does is known to have happened when it has
+ * arrived at a gate, or when a thread that can only do one thing after another has begun the next.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <math.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "executor.h"
+#include "harness.h"
+
+struct gate {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    int arrived;
+    bool open;
+};
+
+#define GATE {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, false}
+
+static void gate_pass(struct gate *gate)
+{
+    pthread_mutex_lock(&gate->lock);
+    gate->arrived++;
+    pthread_cond_broadcast(&gate->changed);
+    while (!gate->open)
+        pthread_cond_wait(&gate->changed, &gate->lock);
+    pthread_mutex_unlock(&gate->lock);
+}
+
+static void gate_open(struct gate *gate)
+{
+    pthread_mutex_lock(&gate->lock);
+    gate->open = true;
+    pthread_cond_broadcast(&gate->changed);
+    pthread_mutex_unlock(&gate->lock);
+}
+
+static void gate_wait(struct gate *gate, int arrived)
+{
+    pthread_mutex_lock(&gate->lock);
+    while (gate->arrived < arrived)
+        pthread_cond_wait(&gate->changed, &gate->lock);
+    pthread_mutex_unlock(&gate->lock);
+}
+
+static int threads_now(void)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    int n = 0;
+    if (tasks == NULL)
+        skip("needs /proc/self/task");
+    while (readdir(tasks) != NULL)
+        n++;
+    closedir(tasks);
+    return n;
+}
+
+/* Threads that nobody may join say so by not being there any more. */
+static void wait_for_threads(int n)
+{
+    while (threads_now() > n)
+        sched_yield();
+}
+
+static struct executor *new_executor(unsigned threads)
+{
+    struct executor *e;
+    fixture_real_time();
+    expect_ok(executor_new(fixture_dispatcher(), threads, NULL, NULL, &e));
+    return e;
+}
+
+/* --- jobs --------------------------------------------------------------------------------------- */
+
+struct job_at_gate {
+    const char *name;
+    struct gate *gate;
+    int result; /* an error if negative */
+};
+
+static int job_at_gate(void *arg, value *ret)
+{
+    struct job_at_gate *job = arg;
+    if (job->gate != NULL)
+        gate_pass(job->gate);
+    if (job->result < 0)
+        return job->result;
+    *ret = value_int(job->result);
+    return 0;
+}
+
+static int job_returns_argument(void *arg, value *ret)
+{
+    *ret = value_int((intptr_t)arg);
+    return 0;
+}
+
+static int job_fails(void *arg, value *ret)
+{
+    (void)arg;
+    *ret = value_int(7);
+    return -EIO;
+}
+
+static int job_that_must_not_run(void *arg, value *ret)
+{
+    (void)arg, (void)ret;
+    expect_never("a withdrawn job ran");
+    return 0;
+}
+
+static void note_drop(void *arg, value result)
+{
+    const struct job_at_gate *job = arg;
+    char text[32];
+    value_format(result, text, sizeof text);
+    record("%s dropped: %s", job->name, text);
+}
+
+static int note_done(struct future *f, void *arg)
+{
+    char text[64];
+    future_describe(f, text, sizeof text);
+    record("%s: %s", (const char *)arg, text);
+    return 0;
+}
+
+static struct future *submit(struct executor *e, executor_job_fn *fn, void *arg,
+                             executor_drop_fn *drop)
+{
+    struct future *f;
+    expect_ok(executor_submit(e, fn, arg, drop, &f));
+    return f;
+}
+
+/* --- misuse --------------------------------------------------------------------------------------- */
+
+static void a_number_of_threads_must_be_possible(void)
+{
+    struct executor *e = (struct executor *)(void *)&e;
+    step("executor_new(d, 0, …)");
+    expect_error(executor_new(fixture_dispatcher(), 0, NULL, NULL, &e), ERR_VALUE);
+    expect_true("there is no executor", e == NULL);
+    step("executor_new(d, 1025, …)");
+    expect_error(executor_new(fixture_dispatcher(), 1025, NULL, NULL, &e), ERR_VALUE);
+    executor_free(NULL);
+    step("executor_new() on a closed dispatcher");
+    struct dispatcher *d = fixture_dispatcher();
+    struct future *keeps_it = future_new(d);
+    fixture_close();
+    expect_error(executor_new(d, 1, NULL, NULL, &e), ERR_CLOSED);
+    expect_true("there is no executor", e == NULL);
+    future_unref(keeps_it);
+}
+
+static void a_job_needs_a_function(void)
+{
+    struct executor *e = new_executor(1);
+    struct future *f = (struct future *)(void *)&f;
+    step("executor_submit(e, NULL, …)");
+    expect_error(executor_submit(e, NULL, NULL, NULL, &f), ERR_VALUE);
+    expect_true("there is no future", f == NULL);
+    expect_int(executor_outstanding(e), 0);
+    executor_free(e);
+}
+
+static void wait_for_a_stranger(void *arg)
+{
+    struct executor *e = new_executor(1);
+    (void)arg;
+    exit(executor_wait(e, future_new(fixture_dispatcher()), 0, NULL));
+}
+
+static void waiting_for_a_future_that_is_no_job_aborts(void)
+{
+    step("executor_wait(e, future_new(d), 0, NULL)");
+    expect_death(SIGABRT, "executor_wait()", wait_for_a_stranger, NULL);
+}
+
+static int job_returns_a_positive_number(void *arg, value *ret)
+{
+    (void)arg, (void)ret;
+    return 1;
+}
+
+static void run_a_positive_job(void *arg)
+{
+    struct executor *e = new_executor(1);
+    (void)arg;
+    exit(executor_wait(e, submit(e, job_returns_a_positive_number, NULL, NULL), INFINITY, NULL));
+}
+
+static void a_job_that_returns_a_positive_number_aborts(void)
+{
+    step("a job whose function returns 1");
+    expect_death(SIGABRT, "a job returned 1", run_a_positive_job, NULL);
+}
+
+static void threads_or_memory_may_be_refused(void)
+{
+    struct executor *e;
+    int before = threads_now();
+    step("executor_new(d, 4, …), where the third thread is refused");
+    fail_thread(3);
+    expect_error(executor_new(fixture_dispatcher(), 4, NULL, NULL, &e), -EAGAIN);
+    expect_true("the thread was asked for", allocation_failed());
+    expect_true("there is no executor", e == NULL);
+    wait_for_threads(before);
+    for (unsigned n = 1; n < 100; n++) {
+        struct future *f = NULL;
+        fail_allocation(n);
+        int error = executor_new(fixture_dispatcher(), 1, NULL, NULL, &e);
+        if (!error)
+            error = executor_submit(e, job_returns_argument, NULL, NULL, &f);
+        expect_true("what fails says ENOMEM", error == 0 || error == -ENOMEM);
+        future_unref(f);
+        executor_free(e);
+        if (!allocation_failed())
+            return;
+    }
+    expect_never("100 allocations were made");
+}
+
+/* --- jobs and their ends ----------------------------------------------------------------------------- */
+
+static pthread_t main_thread;
+
+static int job_looks_around(void *arg, value *ret)
+{
+    sigset_t blocked;
+    (void)arg;
+    pthread_sigmask(SIG_SETMASK, NULL, &blocked);
+    record(pthread_equal(pthread_self(), main_thread) ? "same thread" : "another thread");
+    record(sigismember(&blocked, SIGTERM) && sigismember(&blocked, SIGCHLD) ? "blocked" : "open");
+    record(sigismember(&blocked, SIGSEGV) ? "blocked" : "open");
+    *ret = value_str("seen");
+    return 0;
+}
+
+static int note_thread(struct future *f, void *arg)
+{
+    (void)f, (void)arg;
+    record(pthread_equal(pthread_self(), main_thread) ? "called back here" : "called back elsewhere");
+    return 0;
+}
+
+static void a_job_runs_elsewhere_and_completes_here(void)
+{
+    struct executor *e = new_executor(2);
+    value out;
+    sigset_t blocked;
+    main_thread = pthread_self();
+    struct future *f = submit(e, job_looks_around, NULL, NULL);
+    expect_ok(future_add_done_callback(f, note_thread, NULL));
+    step("executor_wait(e, f, INFINITY, &out)");
+    expect_ok(executor_wait(e, f, INFINITY, &out));
+    expect_value(out, value_str("seen"));
+    expect_trace("another thread", "blocked", "open");
+    pthread_sigmask(SIG_SETMASK, NULL, &blocked);
+    expect_true("our own signals are as before", !sigismember(&blocked, SIGTERM));
+    fixture_pump();
+    expect_trace("called back here");
+    future_unref(f);
+    executor_free(e);
+}
+
+static void an_error_becomes_the_futures_and_the_worker_lives_on(void)
+{
+    struct executor *e = new_executor(1);
+    value out = value_int(1);
+    struct future *failed = submit(e, job_fails, NULL, NULL);
+    struct future *fine = submit(e, job_returns_argument, (void *)5, NULL);
+    int error;
+    step("executor_wait() for a job that raises EIO");
+    expect_error(executor_wait(e, failed, INFINITY, &out), -EIO);
+    expect_value(out, value_none());
+    step("again: the same");
+    expect_error(executor_wait(e, failed, 0, &out), -EIO);
+    expect_ok(future_exception(failed, &error));
+    expect_int(error, -EIO);
+    step("executor_wait() for the next job of the same thread");
+    expect_ok(executor_wait(e, fine, INFINITY, &out));
+    expect_value(out, value_int(5));
+    future_unref(failed);
+    future_unref(fine);
+    executor_free(e);
+}
+
+static void an_error_that_nobody_takes_is_reported(void)
+{
+    struct executor *e = new_executor(1);
+    struct future *f = submit(e, job_fails, NULL, NULL);
+    struct future *fine = submit(e, job_returns_argument, (void *)5, NULL);
+    step("future_unref(f), before the job is drained");
+    future_unref(f);
+    expect_ok(executor_wait(e, fine, INFINITY, NULL));
+    expect_report("never retrieved", -EIO);
+    future_unref(fine);
+    executor_free(e);
+}
+
+static void a_wait_that_times_out_changes_nothing(void)
+{
+    struct gate gate = GATE;
+    struct job_at_gate job = {"job", &gate, 5};
+    struct executor *e = new_executor(1);
+    value out = value_int(1);
+    struct future *f = submit(e, job_at_gate, &job, NULL);
+    step("executor_wait(e, f, 0, &out), while the job runs");
+    expect_error(executor_wait(e, f, 0, &out), ERR_TIMEOUT);
+    expect_value(out, value_none());
+    step("executor_wait(e, f, -1, &out)");
+    expect_error(executor_wait(e, f, -1, &out), ERR_TIMEOUT);
+    step("executor_wait(e, f, 0.001, &out)");
+    expect_error(executor_wait(e, f, 0.001, &out), ERR_TIMEOUT);
+    step("executor_wait(e, f, NAN, &out)");
+    expect_error(executor_wait(e, f, (double)NAN, &out), ERR_VALUE);
+    expect_true("the future is pending", !future_done(f));
+    expect_int(executor_outstanding(e), 1);
+    gate_open(&gate);
+    step("executor_wait(e, f, 1e300, &out), when the job may end");
+    expect_ok(executor_wait(e, f, 1e300, &out));
+    expect_value(out, value_int(5));
+    step("executor_wait(e, f, NAN, &out), when it is done");
+    expect_ok(executor_wait(e, f, (double)NAN, &out));
+    expect_value(out, value_int(5));
+    future_unref(f);
+    executor_free(e);
+}
+
+static void futures_complete_in_the_order_in_which_jobs_end(void)
+{
+    struct gate first = GATE, second = GATE;
+    struct job_at_gate slow = {"slow", &first, 1}, quick = {"quick", &second, 2};
+    struct executor *e = new_executor(2);
+    struct future *a = submit(e, job_at_gate, &slow, NULL);
+    struct future *b = submit(e, job_at_gate, &quick, NULL);
+    static char name_a[] = "a", name_b[] = "b";
+    expect_ok(future_add_done_callback(a, note_done, name_a));
+    expect_ok(future_add_done_callback(b, note_done, name_b));
+    gate_wait(&first, 1);
+    gate_wait(&second, 1);
+    step("the second job ends, then the first");
+    gate_open(&second);
+    expect_ok(executor_wait(e, b, INFINITY, NULL));
+    gate_open(&first);
+    expect_ok(executor_wait(e, a, INFINITY, NULL));
+    expect_no_trace();
+    fixture_pump();
+    expect_trace("b: job finished result=2", "a: job finished result=1");
+    future_unref(a);
+    future_unref(b);
+    executor_free(e);
+}
+
+static void waiting_for_one_job_completes_others_too(void)
+{
+    struct executor *e = new_executor(1);
+    struct future *f[10];
+    for (intptr_t i = 0; i < 10; i++)
+        f[i] = submit(e, job_returns_argument, (void *)i, NULL);
+    step("executor_wait() for the last of 10 jobs of one thread");
+    expect_ok(executor_wait(e, f[9], INFINITY, NULL));
+    for (int i = 0; i < 10; i++) {
+        value out;
+        expect_ok(future_result(f[i], &out));
+        expect_value(out, value_int(i));
+        future_unref(f[i]);
+    }
+    expect_int(executor_outstanding(e), 0);
+    expect_int(executor_drain(e), 0);
+    executor_free(e);
+}
+
+static void an_outcome_is_set_once(void)
+{
+    struct executor *e = new_executor(1);
+    value out;
+    struct future *f = submit(e, job_returns_argument, (void *)5, NULL);
+    expect_ok(executor_wait(e, f, INFINITY, &out));
+    step("future_set_result() and future_set_exception() on the future of a job that has ended");
+    expect_error(future_set_result(f, value_int(6)), ERR_INVALID_STATE);
+    expect_error(future_set_exception(f, -EIO), ERR_INVALID_STATE);
+    expect_ok(future_result(f, &out));
+    expect_value(out, value_int(5));
+    future_unref(f);
+    executor_free(e);
+}
+
+static int callback_fails(struct future *f, void *arg)
+{
+    (void)f, (void)arg;
+    return -ENOSPC;
+}
+
+static void a_callback_that_fails_is_reported_and_the_rest_run(void)
+{
+    struct executor *e = new_executor(1);
+    static char name[] = "second";
+    struct future *f = submit(e, job_returns_argument, (void *)5, NULL);
+    expect_ok(future_add_done_callback(f, callback_fails, NULL));
+    expect_ok(future_add_done_callback(f, note_done, name));
+    expect_ok(executor_wait(e, f, INFINITY, NULL));
+    fixture_pump();
+    expect_report("", -ENOSPC);
+    expect_trace("second: job finished result=5");
+    expect_ok(future_add_done_callback(f, callback_fails, NULL));
+    fixture_pump();
+    expect_report("", -ENOSPC);
+    future_unref(f);
+    executor_free(e);
+}
+
+static void many_jobs_on_several_threads_all_arrive(void)
+{
+    enum { JOBS = 400 };
+    struct executor *e = new_executor(4);
+    struct future *f[JOBS];
+    for (intptr_t i = 0; i < JOBS; i++)
+        f[i] = submit(e, job_returns_argument, (void *)i, NULL);
+    for (int i = 0; i < JOBS; i++) {
+        value out;
+        expect_ok(executor_wait(e, f[i], INFINITY, &out));
+        expect_value(out, value_int(i));
+        future_unref(f[i]);
+    }
+    executor_free(e);
+}
+
+/* --- telling the owner --------------------------------------------------------------------------------- */
+
+struct notices {
+    struct gate gate; /* each notice arrives there; it is open */
+};
+
+static void note_notice(void *arg)
+{
+    struct notices *notices = arg;
+    gate_pass(&notices->gate);
+}
+
+static void the_owner_is_told_once_until_he_drains(void)
+{
+    struct notices notices = {GATE};
+    struct gate gate = GATE, last = GATE;
+    struct job_at_gate first_job = {"first", &gate, 0}, last_job = {"last", &last, 0};
+    struct executor *e;
+    fixture_real_time();
+    notices.gate.open = true;
+    expect_ok(executor_new(fixture_dispatcher(), 1, note_notice, &notices, &e));
+    future_unref(submit(e, job_at_gate, &first_job, NULL));
+    future_unref(submit(e, job_returns_argument, NULL, NULL));
+    future_unref(submit(e, job_returns_argument, NULL, NULL));
+    future_unref(submit(e, job_at_gate, &last_job, NULL));
+    gate_open(&gate);
+    step("three jobs have ended, the fourth runs");
+    gate_wait(&last, 1);
+    expect_int(notices.gate.arrived, 1);
+    expect_int(executor_outstanding(e), 4);
+    step("executor_drain(e)");
+    expect_int(executor_drain(e), 3);
+    expect_int(executor_outstanding(e), 1);
+    gate_open(&last);
+    step("the fourth ends");
+    gate_wait(&notices.gate, 2);
+    expect_int(executor_drain(e), 1);
+    expect_int(executor_drain(e), 0);
+    executor_free(e);
+}
+
+/* --- cancelling ------------------------------------------------------------------------------------------ */
+
+static void a_job_that_has_not_begun_is_withdrawn(void)
+{
+    struct gate gate = GATE;
+    struct job_at_gate job = {"busy", &gate, 1}, waiting = {"waiting", NULL, 2};
+    static char name[] = "f";
+    struct executor *e = new_executor(1);
+    struct future *busy = submit(e, job_at_gate, &job, note_drop);
+    gate_wait(&gate, 1);
+    struct future *f = submit(e, job_that_must_not_run, &waiting, note_drop);
+    expect_ok(future_add_done_callback(f, note_done, name));
+    step("future_cancel(f), whose job waits for a thread");
+    expect_true("it was cancelled", future_cancel(f));
+    expect_true("it is done at once", future_cancelled(f));
+    expect_trace("waiting dropped: None");
+    expect_int(executor_outstanding(e), 1);
+    step("future_cancel(f) again");
+    expect_true("there was nothing to cancel", !future_cancel(f));
+    expect_error(executor_wait(e, f, INFINITY, NULL), ERR_CANCELLED);
+    fixture_pump();
+    expect_trace("f: job cancelled");
+    gate_open(&gate);
+    expect_ok(executor_wait(e, busy, INFINITY, NULL));
+    expect_int(executor_outstanding(e), 0);
+    expect_no_trace();
+    future_unref(busy);
+    future_unref(f);
+    executor_free(e);
+}
+
+static void a_job_that_runs_is_left_to_finish_and_dropped_here(void)
+{
+    struct gate gate = GATE;
+    struct job_at_gate job = {"job", &gate, 5};
+    struct executor *e = new_executor(1);
+    struct future *f = submit(e, job_at_gate, &job, note_drop);
+    gate_wait(&gate, 1);
+    step("future_cancel(f), whose job runs");
+    expect_true("it was cancelled", future_cancel(f));
+    expect_true("it is done at once", future_cancelled(f));
+    expect_no_trace();
+    expect_int(executor_outstanding(e), 1);
+    struct future *next = submit(e, job_returns_argument, (void *)1, NULL);
+    gate_open(&gate);
+    step("the job ends, and is drained");
+    expect_ok(executor_wait(e, next, INFINITY, NULL));
+    expect_trace("job dropped: 5");
+    expect_int(executor_outstanding(e), 0);
+    expect_true("the future is cancelled", future_cancelled(f));
+    future_unref(f);
+    future_unref(next);
+    executor_free(e);
+}
+
+static void a_result_that_nobody_takes_is_dropped(void)
+{
+    struct job_at_gate job = {"job", NULL, 5}, kept = {"kept", NULL, 6}, called = {"called", NULL, 7};
+    static char name[] = "callback";
+    struct executor *e = new_executor(1);
+    step("future_unref(f), before the job is drained");
+    future_unref(submit(e, job_at_gate, &job, note_drop));
+    struct future *f = submit(e, job_at_gate, &called, note_drop);
+    expect_ok(future_add_done_callback(f, note_done, name));
+    future_unref(f);
+    f = submit(e, job_at_gate, &kept, note_drop);
+    expect_ok(executor_wait(e, f, INFINITY, NULL));
+    expect_trace("job dropped: 5");
+    fixture_pump();
+    expect_trace("callback: job finished result=7");
+    future_unref(f);
+    expect_no_trace();
+    executor_free(e);
+}
+
+struct pair {
+    struct executor *executor;
+    struct future *other;
+};
+
+static int cancel_the_other(struct future *f, void *arg)
+{
+    const struct pair *pair = arg;
+    (void)f;
+    record("cancels the other: %d", future_cancel(pair->other));
+    return 0;
+}
+
+static void a_wait_ends_when_its_future_is_cancelled(void)
+{
+    struct gate gate = GATE;
+    struct job_at_gate job = {"job", &gate, 5};
+    struct dispatcher at_once;
+    struct pair pair;
+    fixture_real_time();
+    immediate_init(&at_once);
+    expect_ok(executor_new(&at_once, 2, NULL, NULL, &pair.executor));
+    pair.other = submit(pair.executor, job_at_gate, &job, note_drop);
+    gate_wait(&gate, 1);
+    struct future *f = submit(pair.executor, job_returns_argument, NULL, NULL);
+    expect_ok(future_add_done_callback(f, cancel_the_other, &pair));
+    step("executor_wait(e, f, INFINITY, NULL), where a callback cancels f");
+    expect_error(executor_wait(pair.executor, pair.other, INFINITY, NULL), ERR_CANCELLED);
+    expect_trace("cancels the other: 1");
+    future_unref(f);
+    f = submit(pair.executor, job_returns_argument, NULL, NULL);
+    gate_open(&gate);
+    while (executor_outstanding(pair.executor) > 0) {
+        sched_yield();
+        executor_drain(pair.executor);
+    }
+    expect_trace("job dropped: 5");
+    future_unref(pair.other);
+    future_unref(f);
+    executor_free(pair.executor);
+    immediate_close(&at_once);
+}
+
+static int free_the_executor(struct future *f, void *arg)
+{
+    const struct pair *pair = arg;
+    (void)f;
+    executor_free(pair->executor);
+    record("freed");
+    return 0;
+}
+
+static void a_callback_may_free_the_executor(void)
+{
+    struct job_at_gate job = {"job", NULL, 5};
+    struct dispatcher at_once;
+    struct pair pair;
+    fixture_real_time();
+    immediate_init(&at_once);
+    expect_ok(executor_new(&at_once, 1, NULL, NULL, &pair.executor));
+    struct future *f = submit(pair.executor, job_at_gate, &job, note_drop);
+    expect_ok(future_add_done_callback(f, free_the_executor, &pair));
+    step("executor_wait(e, f, INFINITY, NULL), where a callback frees e");
+    expect_ok(executor_wait(pair.executor, f, INFINITY, NULL));
+    expect_trace("freed");
+    future_unref(f);
+    step("future_cancel(f), where a callback frees e");
+    struct gate gate = GATE;
+    struct job_at_gate busy = {"busy", &gate, 5}, waiting = {"waiting", NULL, 6};
+    int before = threads_now();
+    expect_ok(executor_new(&at_once, 1, NULL, NULL, &pair.executor));
+    future_unref(submit(pair.executor, job_at_gate, &busy, NULL));
+    gate_wait(&gate, 1);
+    f = submit(pair.executor, job_that_must_not_run, &waiting, note_drop);
+    expect_ok(future_add_done_callback(f, free_the_executor, &pair));
+    expect_true("it was cancelled", future_cancel(f));
+    expect_trace("freed", "waiting dropped: None");
+    future_unref(f);
+    gate_open(&gate);
+    wait_for_threads(before);
+    immediate_close(&at_once);
+}
+
+/* --- the end --------------------------------------------------------------------------------------------- */
+
+static struct gate dropped;
+static pthread_t free_thread;
+
+static void note_drop_elsewhere(void *arg, value result)
+{
+    note_drop(arg, result);
+    record(pthread_equal(pthread_self(), free_thread) ? "here" : "elsewhere");
+    gate_pass(&dropped);
+}
+
+static void an_executor_ends_without_waiting_for_busy_threads(void)
+{
+    struct notices notices = {GATE};
+    struct gate gate = GATE;
+    struct job_at_gate job = {"busy", &gate, 5}, next = {"next", NULL, 6};
+    static char name_a[] = "a", name_b[] = "b";
+    int before = threads_now();
+    struct executor *e;
+    fixture_real_time();
+    dropped = (struct gate)GATE;
+    dropped.open = notices.gate.open = true;
+    free_thread = pthread_self();
+    expect_ok(executor_new(fixture_dispatcher(), 1, note_notice, &notices, &e));
+    struct future *a = submit(e, job_at_gate, &job, note_drop_elsewhere);
+    struct future *b = submit(e, job_that_must_not_run, &next, note_drop);
+    expect_ok(future_add_done_callback(a, note_done, name_a));
+    expect_ok(future_add_done_callback(b, note_done, name_b));
+    gate_wait(&gate, 1);
+    step("executor_free(e), while one job runs and one waits");
+    executor_free(e);
+    expect_true("the future of the running one is cancelled", future_cancelled(a));
+    expect_true("the future of the waiting one is cancelled", future_cancelled(b));
+    expect_trace("next dropped: None");
+    fixture_pump();
+    expect_trace("a: job cancelled", "b: job cancelled");
+    future_unref(a);
+    step("the job ends");
+    gate_open(&gate);
+    gate_wait(&dropped, 1);
+    expect_trace("busy dropped: 5", "elsewhere");
+    wait_for_threads(before);
+    expect_int(notices.gate.arrived, 0);
+    future_unref(b);
+}
+
+static void an_executor_is_shut_with_its_dispatcher(void)
+{
+    struct notices notices = {GATE};
+    struct gate gate = GATE;
+    struct job_at_gate job = {"busy", &gate, 5}, next = {"next", NULL, 6};
+    int before = threads_now();
+    struct executor *e;
+    fixture_real_time();
+    dropped = (struct gate)GATE;
+    dropped.open = notices.gate.open = true;
+    expect_ok(executor_new(fixture_dispatcher(), 1, note_notice, &notices, &e));
+    struct future *a = submit(e, job_at_gate, &job, note_drop_elsewhere);
+    struct future *b = submit(e, job_that_must_not_run, &next, note_drop);
+    struct future *c;
+    gate_wait(&gate, 1);
+    step("the dispatcher is closed while one job runs and one waits");
+    fixture_close();
+    expect_trace("next dropped: None");
+    expect_error(executor_wait(e, a, INFINITY, NULL), ERR_CANCELLED);
+    expect_error(executor_wait(e, b, INFINITY, NULL), ERR_CANCELLED);
+    step("executor_submit() after that");
+    expect_error(executor_submit(e, job_returns_argument, NULL, NULL, &c), ERR_CLOSED);
+    expect_true("there is no future", c == NULL);
+    expect_int(executor_outstanding(e), 0);
+    gate_open(&gate);
+    gate_wait(&dropped, 1);
+    expect_int(executor_drain(e), 0);
+    wait_for_threads(before);
+    expect_int(notices.gate.arrived, 0);
+    future_unref(a);
+    future_unref(b);
+    executor_free(e);
+    expect_trace("busy dropped: 5", "elsewhere");
+}
+
+static void what_has_ended_is_still_delivered_at_the_end(void)
+{
+    struct gate gate = GATE;
+    struct job_at_gate job = {"job", NULL, 5}, last = {"last", &gate, 6};
+    struct executor *e = new_executor(1);
+    value out;
+    int before = threads_now() - 1;
+    struct future *f = submit(e, job_at_gate, &job, note_drop);
+    future_unref(submit(e, job_at_gate, &last, NULL));
+    gate_wait(&gate, 1);
+    step("executor_free(e), when a job has ended and was not drained");
+    executor_free(e);
+    expect_ok(future_result(f, &out));
+    expect_value(out, value_int(5));
+    expect_no_trace();
+    future_unref(f);
+    gate_open(&gate);
+    wait_for_threads(before);
+}
+
+static void idle_threads_are_gone_when_free_returns(void)
+{
+    int before = threads_now();
+    struct executor *e = new_executor(8);
+    step("executor_free(e) with 8 idle threads");
+    executor_free(e);
+    expect_int(threads_now(), before);
+}
+
+static const struct check checks[] = {
+    CHECK(a_number_of_threads_must_be_possible, "", NULL, ""),
+    CHECK(a_job_needs_a_function, "", NULL, ""),
+    CHECK(waiting_for_a_future_that_is_no_job_aborts, "", NULL, ""),
+    CHECK(a_job_that_returns_a_positive_number_aborts, "", "2.8", "2.9"),
+    CHECK(threads_or_memory_may_be_refused, "S45", NULL, ""),
+    CHECK(a_job_runs_elsewhere_and_completes_here, "S42 B08", "2.8", "2.2 2.3 2.4 2.9"),
+    CHECK(an_error_becomes_the_futures_and_the_worker_lives_on, "B02 B08 S42", "2.8", "2.2 2.9"),
+    CHECK(an_error_that_nobody_takes_is_reported, "B08 F17", "2.8", "2.2 2.9"),
+    CHECK(a_wait_that_times_out_changes_nothing, "B01", "2.9", "2.2 2.8"),
+    CHECK(futures_complete_in_the_order_in_which_jobs_end, "S42", "2.8", "2.2 2.3 2.4 2.9"),
+    CHECK(waiting_for_one_job_completes_others_too, "B01 S42", "2.9", "2.2 2.8"),
+    CHECK(an_outcome_is_set_once, "B05", "2.8", "2.1 2.2 2.9"),
+    CHECK(a_callback_that_fails_is_reported_and_the_rest_run, "B07", "2.8", "2.2 2.3 2.4 2.9"),
+    CHECK(many_jobs_on_several_threads_all_arrive, "S42", "2.8", "2.2 2.9"),
+    CHECK(the_owner_is_told_once_until_he_drains, "S42", "2.8", ""),
+    CHECK(a_job_that_has_not_begun_is_withdrawn, "S43 B08", "2.10", "2.2 2.3 2.4 2.6 2.8 2.9"),
+    CHECK(a_job_that_runs_is_left_to_finish_and_dropped_here, "S43", "2.8", "2.2 2.6 2.9 2.10"),
+    CHECK(a_result_that_nobody_takes_is_dropped, "S43", "2.8", "2.2 2.3 2.4 2.9"),
+    CHECK(a_wait_ends_when_its_future_is_cancelled, "B02", "2.9", "2.2 2.3 2.4 2.6 2.8 2.10"),
+    CHECK(a_callback_may_free_the_executor, "", "2.8", "2.2 2.3 2.4 2.6 2.9 2.10"),
+    CHECK(an_executor_ends_without_waiting_for_busy_threads, "S44 S45", "2.8", "2.3 2.4"),
+    CHECK(an_executor_is_shut_with_its_dispatcher, "S44 S45", "2.8", "2.2"),
+    CHECK(what_has_ended_is_still_delivered_at_the_end, "S45", "2.8", "2.2"),
+    CHECK(idle_threads_are_gone_when_free_returns, "S45", NULL, ""),
+};
+SUITE_ON_FIXTURE(executor, 2, checks)
