@@ -128,7 +128,7 @@ void record(const char *format, ...) __attribute__((format(printf, 1, 2)));
 #define expect_str(got, want) harness_expect_str(__FILE__, __LINE__, #got, got, want)
 /** A text that contains another one. */
 #define expect_text(got, part) harness_expect_text(__FILE__, __LINE__, #got, got, part)
-/** Two numbers of seconds that differ by less than a microsecond. */
+/** Seconds: not before the wanted ones, and at most 2 ms after (poll() counts in milliseconds). */
 #define expect_time(got, want) harness_expect_time(__FILE__, __LINE__, #got, got, want)
 /** @p sentence says what should be so: expect_true("the future is done", future_done(f)). */
 #define expect_true(sentence, condition) \
