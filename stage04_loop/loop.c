@@ -261,13 +261,12 @@ static void report_deadlock(struct task_loop *loop)
     size_t size = 0;
     FILE *stream = open_memstream(&text, &size);
     if (stream != NULL) {
-        fprintf(stream, "the loop would sleep for ever: nothing is ready, and no timer, descriptor "
-                        "or thread can change that; alive are:\n");
+        fprintf(stream, "nothing is ready, and nothing can wake the loop; alive are:\n");
         dispatcher_dump(&loop->dispatcher, stream);
         fclose(stream);
         text[strlen(text) - 1] = '\0'; /* whoever prints it ends the line */
     }
-    dispatcher_report(&loop->dispatcher, text != NULL ? text : "the loop would sleep for ever",
+    dispatcher_report(&loop->dispatcher, text != NULL ? text : "nothing is ready, and nothing can wake the loop",
                       ERR_DEADLOCK, NULL);
     free(text);
 }
