@@ -1,0 +1,43 @@
+/*
+ * Ours: a task for each connection, sock_recv() and sock_send_all(), nothing special. The
+ * environment variable SELECTOR chooses.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+
+#include "run.h"
+#include "sock.h"
+#include "task.h"
+
+static int echo(void *arg, value *ret)
+{
+    struct sock *conn = arg;
+    char buffer[2048];
+    ssize_t n;
+    int err = 0;
+    (void)ret;
+    while (!err && (n = sock_recv(conn, buffer, sizeof buffer)) != 0)
+        err = n < 0 ? (int)n : sock_send_all(conn, buffer, (size_t)n);
+    sock_close(conn);
+    return err;
+}
+
+static int serve(void *arg, value *ret)
+{
+    struct sock *listener, *conn;
+    int fd = atoi(getenv("LISTEN_FD"));
+    (void)arg, (void)ret;
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    int err = sock_from_fd(fd, &listener);
+    if (err)
+        return err;
+    while ((err = sock_accept(listener, &conn)) == 0 && (err = task_spawn(echo, conn, NULL)) == 0)
+        ;
+    sock_close(listener);
+    return err;
+}
+
+int main(void)
+{
+    return run(serve, NULL, NULL) ? EXIT_FAILURE : EXIT_SUCCESS;
+}
