@@ -120,7 +120,7 @@ $(patsubst %.c,$(BUILD)/%,$(examples)): $(BUILD)/stage0%: \
 example: ## NAME=… ARGS=…  build an example and run it
 	@set -- $(wildcard stage0*/examples/$(or $(NAME),no-name).c); \
 	if [ $$# -eq 0 ]; then \
-	    echo "example: NAME= one of $(notdir $(examples:.c=))" | fmt -w 80; exit 1; \
+	    echo "example: NAME= one of $(sort $(filter-out demo,$(notdir $(examples:.c=))))" | fmt -w 80; exit 1; \
 	fi; \
 	program=$(BUILD)/$${1%.c}; \
 	$(MAKE) --no-print-directory $$program && exec $$program $(ARGS)
