@@ -106,12 +106,14 @@ static int job_describe(const struct future *f, char *text, size_t size)
     return snprintf(text, size, "job");
 }
 
-/* The executor has done all it could for this future. */
-static void retire(struct job *job)
+/*
+ * The executor no longer knows of the job; its reference to the future is the caller's now. This
+ * comes before all callbacks, because one of them may free the executor.
+ */
+static void forget(struct job *job)
 {
     call_queue_remove(&job->of_owner);
     job->executor->outstanding--;
-    future_unref(&job->future);
 }
 
 /* Takes a job that no thread has begun out of the queue; false if it is too late. */
@@ -130,11 +132,10 @@ static bool withdraw(struct job *job)
     /* END 2.10 */
 }
 
-/* A job that will never run. Those who are called back may free the executor: it comes first. */
+/* A job that will never run. */
 static void give_back(struct job *job)
 {
-    future_ref(&job->future);
-    retire(job);
+    forget(job);
     if (!future_done(&job->future))
         future_finish_cancelled(&job->future);
     drop(job);
@@ -359,8 +360,7 @@ static void shut(struct member *member)
             give_back(job);
             continue;
         }
-        future_ref(&job->future);
-        retire(job);
+        forget(job);
         if (!future_done(&job->future))
             future_finish_cancelled(&job->future);
         future_unref(&job->future);
@@ -451,12 +451,13 @@ static void deliver(struct job *job)
     bool wanted = f->references > 1 || !call_queue_empty(&f->waiters);
     if (future_done(f)) /* cancelled while it ran */
         wanted = false;
-    else if (wanted || job->error) /* an error that nobody takes is still reported (F17) */
+    forget(job);
+    if (!future_done(f) && (wanted || job->error)) /* an error that nobody takes is reported (F17) */
         future_finish(f, job->error, job->result);
     if (!wanted)
         drop(job);
     let_go(job);
-    retire(job);
+    future_unref(f);
 }
 
 static size_t deliver_all(struct executor *e)

@@ -3,7 +3,6 @@
  * jobs wait until the check opens them. What a thread does is known to have happened when it has
  * arrived at a gate, or when a thread that can only do one thing after another has begun the next.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <math.h>
 #include <pthread.h>
@@ -51,23 +50,23 @@ static void gate_wait(struct gate *gate, int arrived)
     pthread_mutex_unlock(&gate->lock);
 }
 
-static int threads_now(void)
+/*
+ * A thread that nobody may join says so with its last breath: the destructor of a thread-specific
+ * value is called when its function has returned.
+ */
+static pthread_key_t last_breath;
+static struct gate ended_threads = GATE;
+
+static void note_thread_end(void *arg)
 {
-    DIR *tasks = opendir("/proc/self/task");
-    int n = 0;
-    if (tasks == NULL)
-        skip("needs /proc/self/task");
-    while (readdir(tasks) != NULL)
-        n++;
-    closedir(tasks);
-    return n;
+    gate_pass(arg);
 }
 
-/* Threads that nobody may join say so by not being there any more. */
-static void wait_for_threads(int n)
+static void watch_threads(void)
 {
-    while (threads_now() > n)
-        sched_yield();
+    ended_threads = (struct gate)GATE;
+    ended_threads.open = true;
+    expect_ok(pthread_key_create(&last_breath, note_thread_end));
 }
 
 static struct executor *new_executor(unsigned threads)
@@ -83,12 +82,15 @@ static struct executor *new_executor(unsigned threads)
 struct job_at_gate {
     const char *name;
     struct gate *gate;
-    int result; /* an error if negative */
+    int result;   /* an error if negative */
+    bool watched; /* its thread is to be seen ending: watch_threads() */
 };
 
 static int job_at_gate(void *arg, value *ret)
 {
     struct job_at_gate *job = arg;
+    if (job->watched && pthread_setspecific(last_breath, &ended_threads) != 0)
+        return -ENOMEM;
     if (job->gate != NULL)
         gate_pass(job->gate);
     if (job->result < 0)
@@ -207,13 +209,11 @@ static void a_job_that_returns_a_positive_number_aborts(void)
 static void threads_or_memory_may_be_refused(void)
 {
     struct executor *e;
-    int before = threads_now();
     step("executor_new(d, 4, …), where the third thread is refused");
     fail_thread(3);
     expect_error(executor_new(fixture_dispatcher(), 4, NULL, NULL, &e), -EAGAIN);
     expect_true("the thread was asked for", allocation_failed());
     expect_true("there is no executor", e == NULL);
-    wait_for_threads(before);
     for (unsigned n = 1; n < 100; n++) {
         struct future *f = NULL;
         fail_allocation(n);
@@ -310,7 +310,7 @@ static void an_error_that_nobody_takes_is_reported(void)
 static void a_wait_that_times_out_changes_nothing(void)
 {
     struct gate gate = GATE;
-    struct job_at_gate job = {"job", &gate, 5};
+    struct job_at_gate job = {"job", &gate, 5, false};
     struct executor *e = new_executor(1);
     value out = value_int(1);
     struct future *f = submit(e, job_at_gate, &job, NULL);
@@ -339,7 +339,7 @@ static void a_wait_that_times_out_changes_nothing(void)
 static void futures_complete_in_the_order_in_which_jobs_end(void)
 {
     struct gate first = GATE, second = GATE;
-    struct job_at_gate slow = {"slow", &first, 1}, quick = {"quick", &second, 2};
+    struct job_at_gate slow = {"slow", &first, 1, false}, quick = {"quick", &second, 2, false};
     struct executor *e = new_executor(2);
     struct future *a = submit(e, job_at_gate, &slow, NULL);
     struct future *b = submit(e, job_at_gate, &quick, NULL);
@@ -451,7 +451,7 @@ static void the_owner_is_told_once_until_he_drains(void)
 {
     struct notices notices = {GATE};
     struct gate gate = GATE, last = GATE;
-    struct job_at_gate first_job = {"first", &gate, 0}, last_job = {"last", &last, 0};
+    struct job_at_gate first_job = {"first", &gate, 0, false}, last_job = {"last", &last, 0, false};
     struct executor *e;
     fixture_real_time();
     notices.gate.open = true;
@@ -481,7 +481,7 @@ static void the_owner_is_told_once_until_he_drains(void)
 static void a_job_that_has_not_begun_is_withdrawn(void)
 {
     struct gate gate = GATE;
-    struct job_at_gate job = {"busy", &gate, 1}, waiting = {"waiting", NULL, 2};
+    struct job_at_gate job = {"busy", &gate, 1, false}, waiting = {"waiting", NULL, 2, false};
     static char name[] = "f";
     struct executor *e = new_executor(1);
     struct future *busy = submit(e, job_at_gate, &job, note_drop);
@@ -510,7 +510,7 @@ static void a_job_that_has_not_begun_is_withdrawn(void)
 static void a_job_that_runs_is_left_to_finish_and_dropped_here(void)
 {
     struct gate gate = GATE;
-    struct job_at_gate job = {"job", &gate, 5};
+    struct job_at_gate job = {"job", &gate, 5, false};
     struct executor *e = new_executor(1);
     struct future *f = submit(e, job_at_gate, &job, note_drop);
     gate_wait(&gate, 1);
@@ -533,7 +533,8 @@ static void a_job_that_runs_is_left_to_finish_and_dropped_here(void)
 
 static void a_result_that_nobody_takes_is_dropped(void)
 {
-    struct job_at_gate job = {"job", NULL, 5}, kept = {"kept", NULL, 6}, called = {"called", NULL, 7};
+    struct job_at_gate job = {"job", NULL, 5, false}, kept = {"kept", NULL, 6, false};
+    struct job_at_gate called = {"called", NULL, 7, false};
     static char name[] = "callback";
     struct executor *e = new_executor(1);
     step("future_unref(f), before the job is drained");
@@ -567,7 +568,7 @@ static int cancel_the_other(struct future *f, void *arg)
 static void a_wait_ends_when_its_future_is_cancelled(void)
 {
     struct gate gate = GATE;
-    struct job_at_gate job = {"job", &gate, 5};
+    struct job_at_gate job = {"job", &gate, 5, false};
     struct dispatcher at_once;
     struct pair pair;
     fixture_real_time();
@@ -605,7 +606,7 @@ static int free_the_executor(struct future *f, void *arg)
 
 static void a_callback_may_free_the_executor(void)
 {
-    struct job_at_gate job = {"job", NULL, 5};
+    struct job_at_gate job = {"job", NULL, 5, false};
     struct dispatcher at_once;
     struct pair pair;
     fixture_real_time();
@@ -619,8 +620,8 @@ static void a_callback_may_free_the_executor(void)
     future_unref(f);
     step("future_cancel(f), where a callback frees e");
     struct gate gate = GATE;
-    struct job_at_gate busy = {"busy", &gate, 5}, waiting = {"waiting", NULL, 6};
-    int before = threads_now();
+    struct job_at_gate busy = {"busy", &gate, 5, true}, waiting = {"waiting", NULL, 6, false};
+    watch_threads();
     expect_ok(executor_new(&at_once, 1, NULL, NULL, &pair.executor));
     future_unref(submit(pair.executor, job_at_gate, &busy, NULL));
     gate_wait(&gate, 1);
@@ -630,7 +631,7 @@ static void a_callback_may_free_the_executor(void)
     expect_trace("freed", "waiting dropped: None");
     future_unref(f);
     gate_open(&gate);
-    wait_for_threads(before);
+    gate_wait(&ended_threads, 1);
     immediate_close(&at_once);
 }
 
@@ -650,11 +651,11 @@ static void an_executor_ends_without_waiting_for_busy_threads(void)
 {
     struct notices notices = {GATE};
     struct gate gate = GATE;
-    struct job_at_gate job = {"busy", &gate, 5}, next = {"next", NULL, 6};
+    struct job_at_gate job = {"busy", &gate, 5, true}, next = {"next", NULL, 6, false};
     static char name_a[] = "a", name_b[] = "b";
-    int before = threads_now();
     struct executor *e;
     fixture_real_time();
+    watch_threads();
     dropped = (struct gate)GATE;
     dropped.open = notices.gate.open = true;
     free_thread = pthread_self();
@@ -676,7 +677,7 @@ static void an_executor_ends_without_waiting_for_busy_threads(void)
     gate_open(&gate);
     gate_wait(&dropped, 1);
     expect_trace("busy dropped: 5", "elsewhere");
-    wait_for_threads(before);
+    gate_wait(&ended_threads, 1);
     expect_int(notices.gate.arrived, 0);
     future_unref(b);
 }
@@ -685,10 +686,10 @@ static void an_executor_is_shut_with_its_dispatcher(void)
 {
     struct notices notices = {GATE};
     struct gate gate = GATE;
-    struct job_at_gate job = {"busy", &gate, 5}, next = {"next", NULL, 6};
-    int before = threads_now();
+    struct job_at_gate job = {"busy", &gate, 5, true}, next = {"next", NULL, 6, false};
     struct executor *e;
     fixture_real_time();
+    watch_threads();
     dropped = (struct gate)GATE;
     dropped.open = notices.gate.open = true;
     expect_ok(executor_new(fixture_dispatcher(), 1, note_notice, &notices, &e));
@@ -708,7 +709,7 @@ static void an_executor_is_shut_with_its_dispatcher(void)
     gate_open(&gate);
     gate_wait(&dropped, 1);
     expect_int(executor_drain(e), 0);
-    wait_for_threads(before);
+    gate_wait(&ended_threads, 1);
     expect_int(notices.gate.arrived, 0);
     future_unref(a);
     future_unref(b);
@@ -719,10 +720,10 @@ static void an_executor_is_shut_with_its_dispatcher(void)
 static void what_has_ended_is_still_delivered_at_the_end(void)
 {
     struct gate gate = GATE;
-    struct job_at_gate job = {"job", NULL, 5}, last = {"last", &gate, 6};
+    struct job_at_gate job = {"job", NULL, 5, false}, last = {"last", &gate, 6, true};
     struct executor *e = new_executor(1);
     value out;
-    int before = threads_now() - 1;
+    watch_threads();
     struct future *f = submit(e, job_at_gate, &job, note_drop);
     future_unref(submit(e, job_at_gate, &last, NULL));
     gate_wait(&gate, 1);
@@ -733,16 +734,28 @@ static void what_has_ended_is_still_delivered_at_the_end(void)
     expect_no_trace();
     future_unref(f);
     gate_open(&gate);
-    wait_for_threads(before);
+    gate_wait(&ended_threads, 1);
 }
 
-static void idle_threads_are_gone_when_free_returns(void)
+static void idle_threads_have_ended_when_free_returns(void)
 {
-    int before = threads_now();
-    struct executor *e = new_executor(8);
-    step("executor_free(e) with 8 idle threads");
+    struct gate gate = GATE;
+    struct job_at_gate job = {"job", &gate, 5, true};
+    struct executor *e = new_executor(4);
+    struct future *f[4];
+    watch_threads();
+    for (int i = 0; i < 4; i++)
+        f[i] = submit(e, job_at_gate, &job, NULL);
+    gate_wait(&gate, 4);
+    gate_open(&gate);
+    for (int i = 0; i < 4; i++) {
+        expect_ok(executor_wait(e, f[i], INFINITY, NULL));
+        future_unref(f[i]);
+    }
+    expect_int(ended_threads.arrived, 0);
+    step("executor_free(e) with 4 idle threads");
     executor_free(e);
-    expect_int(threads_now(), before);
+    expect_int(ended_threads.arrived, 4);
 }
 
 static const struct check checks[] = {
@@ -769,6 +782,6 @@ static const struct check checks[] = {
     CHECK(an_executor_ends_without_waiting_for_busy_threads, "S44 S45", "2.8", "2.3 2.4"),
     CHECK(an_executor_is_shut_with_its_dispatcher, "S44 S45", "2.8", "2.2"),
     CHECK(what_has_ended_is_still_delivered_at_the_end, "S45", "2.8", "2.2"),
-    CHECK(idle_threads_are_gone_when_free_returns, "S45", NULL, ""),
+    CHECK(idle_threads_have_ended_when_free_returns, "S45", "2.8", "2.2 2.9"),
 };
 SUITE_ON_FIXTURE(executor, 2, checks)
