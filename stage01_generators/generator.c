@@ -454,9 +454,9 @@ static __attribute__((noinline)) void end_by_force(struct generator *g)
 {
     if (gen_state(g) == GEN_RUNNING)
         die("gen_free() of generator '%s', which is running", g->name);
-    int error = gen_close(g, NULL);
-    if (error == ERR_BUSY)
+    if (g->state != GEN_CLOSED && g->thread != this_thread)
         die("gen_free() of generator '%s', which belongs to another thread", g->name);
+    int error = gen_close(g, NULL);
     if (error)
         report_unraisable(g, error);
     detach(g);
