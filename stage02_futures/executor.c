@@ -80,7 +80,7 @@ struct executor {
     unsigned inside; /* functions of ours that call callbacks and will go on after them */
 };
 
-/* --- a job's memory --------------------------------------------------------------------------- */
+/* --- a job's memory ----------------------------------------------------------------------- */
 
 static void let_go(struct job *job)
 {
@@ -158,7 +158,7 @@ static bool job_cancel(struct future *f, bool alone)
 static const struct future_ops job_ops = {
     .cancel = job_cancel, .destroy = job_destroy, .describe = job_describe};
 
-/* --- the threads ------------------------------------------------------------------------------ */
+/* --- the threads -------------------------------------------------------------------------- */
 
 static void pool_leave(struct pool *pool)
 {
@@ -258,7 +258,7 @@ static void *thread_main(void *arg)
     return NULL;
 }
 
-/* --- beginning and ending --------------------------------------------------------------------- */
+/* --- beginning and ending ----------------------------------------------------------------- */
 
 static struct pool *pool_new(unsigned threads, void (*notify)(void *arg), void *arg)
 {
@@ -416,7 +416,7 @@ void executor_free(struct executor *e)
     leave(e);
 }
 
-/* --- jobs ------------------------------------------------------------------------------------- */
+/* --- jobs --------------------------------------------------------------------------------- */
 
 int executor_submit(struct executor *e, executor_job_fn *fn, void *arg, executor_drop_fn *drop_fn,
                     struct future **out)
@@ -452,7 +452,7 @@ static void deliver(struct job *job)
     if (future_done(f)) /* cancelled while it ran */
         wanted = false;
     forget(job);
-    if (!future_done(f) && (wanted || job->error)) /* an error that nobody takes is reported (F17) */
+    if (!future_done(f) && (wanted || job->error)) /* F17: nobody takes it, so it is reported */
         future_finish(f, job->error, job->result);
     if (!wanted)
         drop(job);
@@ -490,7 +490,7 @@ size_t executor_outstanding(struct executor *e)
     return e->outstanding;
 }
 
-/* --- waiting ---------------------------------------------------------------------------------- */
+/* --- waiting ------------------------------------------------------------------------------ */
 
 /* The moment on the monotonic clock that lies so many seconds ahead. */
 static struct timespec deadline_after(double seconds)

@@ -25,9 +25,9 @@
 #include "dispatcher.h"
 
 enum {
-    FIRST_BUCKETS = 16,  /* a power of two, as all later sizes */
-    FIRST_STACK = 4,     /* callers that a task has room for when it first needs some */
-    PATIENCE = 1000      /* how often kernel_free() asks a body to end */
+    FIRST_BUCKETS = 16, /* a power of two, as all later sizes */
+    FIRST_STACK = 4,    /* callers that a task has room for when it first needs some */
+    PATIENCE = 1000     /* how often kernel_free() asks a body to end */
 };
 
 struct kernel_task {
@@ -76,7 +76,7 @@ static int format_generator(value v, char *text, size_t size)
 const struct value_type value_type_syscall = {"system call", NULL};
 const struct value_type value_type_generator = {"generator", format_generator};
 
-/* --- finding tasks ---------------------------------------------------------------------------- */
+/* --- finding tasks ------------------------------------------------------------------------ */
 
 static struct kernel_task **bucket_of(const struct kernel *kernel, int tid)
 {
@@ -121,7 +121,7 @@ static void forget(struct kernel *kernel, struct kernel_task *task)
     kernel->count--;
 }
 
-/* --- beginning -------------------------------------------------------------------------------- */
+/* --- beginning ---------------------------------------------------------------------------- */
 
 struct kernel *kernel_new(void)
 {
@@ -209,7 +209,7 @@ struct kernel_idle *kernel_idle(const struct kernel *kernel)
     return kernel->idle;
 }
 
-/* --- waking ----------------------------------------------------------------------------------- */
+/* --- waking ------------------------------------------------------------------------------- */
 
 static void wake(struct kernel *kernel, struct kernel_task *task, value answer, int error)
 {
@@ -235,7 +235,7 @@ void kernel_throw(struct kernel *kernel, struct kernel_task *task, int error)
     wake(kernel, task, value_none(), error);
 }
 
-/* --- running ---------------------------------------------------------------------------------- */
+/* --- running ------------------------------------------------------------------------------ */
 
 /* A subroutine is called: its caller waits on the stack. Or the error to raise in the caller. */
 static int push(struct kernel_task *task, struct generator *subroutine)
@@ -279,7 +279,8 @@ static int run(struct kernel_task *task, value *out)
         int error = task->error;
         task->answer = value_none(); /* it is used up */
         task->error = 0;
-        int status = error ? gen_throw(task->target, error, out) : gen_send(task->target, answer, out);
+        int status = error ? gen_throw(task->target, error, out)
+                           : gen_send(task->target, answer, out);
         if (status == GEN_NEXT && value_is(*out, &value_type_syscall))
             return status;
         if (status == GEN_NEXT && value_is(*out, &value_type_generator)) {
@@ -372,7 +373,7 @@ int kernel_run(struct kernel *kernel)
     return error;
 }
 
-/* --- ending ----------------------------------------------------------------------------------- */
+/* --- ending ------------------------------------------------------------------------------- */
 
 static void cancel_call(struct kernel_task *task)
 {
@@ -444,7 +445,7 @@ void kernel_free(struct kernel *kernel)
     free(kernel);
 }
 
-/* --- system calls ----------------------------------------------------------------------------- */
+/* --- system calls ------------------------------------------------------------------------- */
 
 /* The trap. Yields the call; the kernel's answer is a number or a truth, or nothing. */
 static int trap(struct syscall *call)

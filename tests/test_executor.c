@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "executor.h"
 #include "harness.h"
@@ -22,7 +23,10 @@ struct gate {
     bool open;
 };
 
-#define GATE {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, false}
+#define GATE \
+    { \
+        PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, false \
+    }
 
 static void gate_pass(struct gate *gate)
 {
@@ -42,12 +46,20 @@ static void gate_open(struct gate *gate)
     pthread_mutex_unlock(&gate->lock);
 }
 
+/* Two seconds are for ever; only a job that never runs lets them pass. */
 static void gate_wait(struct gate *gate, int arrived)
 {
+    struct timespec deadline;
+    int error = 0;
+    clock_gettime(CLOCK_REALTIME, &deadline);
+    deadline.tv_sec += harness_is_slow() ? 60 : 2;
     pthread_mutex_lock(&gate->lock);
-    while (gate->arrived < arrived)
-        pthread_cond_wait(&gate->changed, &gate->lock);
+    while (gate->arrived < arrived && !error)
+        error = pthread_cond_timedwait(&gate->changed, &gate->lock, &deadline);
+    int got = gate->arrived;
     pthread_mutex_unlock(&gate->lock);
+    if (got < arrived)
+        expect_never("no thread came to the gate");
 }
 
 /*
@@ -77,7 +89,7 @@ static struct executor *new_executor(unsigned threads)
     return e;
 }
 
-/* --- jobs --------------------------------------------------------------------------------------- */
+/* --- jobs --------------------------------------------------------------------------------- */
 
 struct job_at_gate {
     const char *name;
@@ -143,7 +155,7 @@ static struct future *submit(struct executor *e, executor_job_fn *fn, void *arg,
     return f;
 }
 
-/* --- misuse --------------------------------------------------------------------------------------- */
+/* --- misuse ------------------------------------------------------------------------------- */
 
 static void a_number_of_threads_must_be_possible(void)
 {
@@ -229,7 +241,7 @@ static void threads_or_memory_may_be_refused(void)
     expect_never("100 allocations were made");
 }
 
-/* --- jobs and their ends ----------------------------------------------------------------------------- */
+/* --- jobs and their ends ------------------------------------------------------------------ */
 
 static pthread_t main_thread;
 
@@ -248,7 +260,8 @@ static int job_looks_around(void *arg, value *ret)
 static int note_thread(struct future *f, void *arg)
 {
     (void)f, (void)arg;
-    record(pthread_equal(pthread_self(), main_thread) ? "called back here" : "called back elsewhere");
+    record(pthread_equal(pthread_self(), main_thread) ? "called back here"
+                                                      : "called back elsewhere");
     return 0;
 }
 
@@ -435,7 +448,7 @@ static void many_jobs_on_several_threads_all_arrive(void)
     executor_free(e);
 }
 
-/* --- telling the owner --------------------------------------------------------------------------------- */
+/* --- telling the owner -------------------------------------------------------------------- */
 
 struct notices {
     struct gate gate; /* each notice arrives there; it is open */
@@ -476,7 +489,7 @@ static void the_owner_is_told_once_until_he_drains(void)
     executor_free(e);
 }
 
-/* --- cancelling ------------------------------------------------------------------------------------------ */
+/* --- cancelling --------------------------------------------------------------------------- */
 
 static void a_job_that_has_not_begun_is_withdrawn(void)
 {
@@ -635,7 +648,7 @@ static void a_callback_may_free_the_executor(void)
     immediate_close(&at_once);
 }
 
-/* --- the end --------------------------------------------------------------------------------------------- */
+/* --- the end ------------------------------------------------------------------------------ */
 
 static struct gate dropped;
 static pthread_t free_thread;

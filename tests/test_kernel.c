@@ -46,6 +46,8 @@ static int body_loops(void *arg, value *ret)
     return error;
 }
 
+enum { PATIENCE = 20 }; /* turns after which somebody who should be killed goes on without it */
+
 static int body_ends_at_once(void *arg, value *ret)
 {
     (void)arg, (void)ret;
@@ -87,7 +89,7 @@ static int body_waits_for_ever(void *arg, value *ret)
     return error;
 }
 
-/* --- misuse --------------------------------------------------------------------------------- */
+/* --- misuse ------------------------------------------------------------------------------- */
 
 static void a_task_needs_a_body(void)
 {
@@ -212,7 +214,7 @@ static void a_subroutine_is_printed_by_its_name(void)
     gen_free(g);
 }
 
-/* --- turns ---------------------------------------------------------------------------------- */
+/* --- turns -------------------------------------------------------------------------------- */
 
 static void numbers_begin_at_1_in_each_kernel_and_nothing_runs_yet(void)
 {
@@ -320,7 +322,7 @@ static void a_system_call_costs_a_turn(void)
     kernel_free(k);
 }
 
-/* --- calls of one's own ----------------------------------------------------------------------- */
+/* --- calls of one's own ------------------------------------------------------------------- */
 
 static struct lost_call door; /* one task may wait here */
 
@@ -366,7 +368,7 @@ static void a_call_of_ones_own_decides_when_its_task_goes_on(void)
     kernel_free(k);
 }
 
-/* --- new, wait ---------------------------------------------------------------------------------- */
+/* --- new, wait ---------------------------------------------------------------------------- */
 
 static int body_has_a_child(void *arg, value *ret)
 {
@@ -410,14 +412,16 @@ static void waiters_wake_in_the_order_in_which_they_came(void)
     expect_int(kernel_spawn(k, body_waits_for, &c), 4);
     step("sys_wait(1), three times");
     expect_ok(kernel_run(k));
-    expect_trace("child", "child", "1 ended", "a: 1", "2 ended", "b: 1", "3 ended", "c: 1", "4 ended");
+    expect_trace("child", "child", "1 ended", "a: 1", "2 ended", "b: 1", "3 ended", "c: 1",
+                 "4 ended");
     kernel_free(k);
 }
 
 static void nobody_waits_for_an_unknown_task(void)
 {
     struct kernel *k = new_kernel();
-    struct script unknown = {"unknown", 0, 77}, zero = {"zero", 0, 0}, negative = {"negative", 0, -3};
+    struct script unknown = {"unknown", 0, 77}, zero = {"zero", 0, 0},
+                  negative = {"negative", 0, -3};
     expect_int(kernel_spawn(k, body_waits_for, &unknown), 1);
     expect_int(kernel_spawn(k, body_waits_for, &zero), 2);
     expect_int(kernel_spawn(k, body_waits_for, &negative), 3);
@@ -454,7 +458,7 @@ static void a_ring_of_waits_is_a_deadlock(void)
     expect_trace("a: ERR_GENERATOR_EXIT", "1 ended", "b: ERR_GENERATOR_EXIT", "2 ended");
 }
 
-/* --- kill ----------------------------------------------------------------------------------------- */
+/* --- kill --------------------------------------------------------------------------------- */
 
 static int body_kills(void *arg, value *ret)
 {
@@ -474,10 +478,9 @@ static int body_cleans_up(void *arg, value *ret)
 {
     const char *name = arg;
     (void)ret;
-    int error;
-    do
+    int error = 0;
+    for (int i = 0; i < PATIENCE && !error; i++)
         error = sys_yield();
-    while (!error);
     record("%s cleans up: %s", name, error_name(error));
     return error;
 }
@@ -571,15 +574,16 @@ static void killing_twice_is_harmless(void)
 static void a_killed_waiter_is_gone_from_the_list(void)
 {
     struct kernel *k = new_kernel();
-    struct script child = {"child", 4, 0}, a = {"a", 0, 1}, b = {"b", 0, 1}, killer = {"killer", 0, 2};
+    struct script child = {"child", 4, 0}, a = {"a", 0, 1}, b = {"b", 0, 1},
+                  killer = {"killer", 0, 2};
     expect_int(kernel_spawn(k, body_loops, &child), 1);
     expect_int(kernel_spawn(k, body_waits_for, &a), 2);
     expect_int(kernel_spawn(k, body_waits_for, &b), 3);
     expect_int(kernel_spawn(k, body_kills, &killer), 4);
     step("sys_kill(2), while 2 and 3 wait for 1");
     expect_ok(kernel_run(k));
-    expect_trace("child", "a: ERR_GENERATOR_EXIT", "child", "2 ended", "kill: 1", "4 ended", "child",
-                 "child", "1 ended", "b: 1", "3 ended");
+    expect_trace("child", "a: ERR_GENERATOR_EXIT", "child", "2 ended", "kill: 1", "4 ended",
+                 "child", "child", "1 ended", "b: 1", "3 ended");
     kernel_free(k);
 }
 
@@ -602,7 +606,7 @@ static int body_ignores_the_first_exit(void *arg, value *ret)
 {
     int error = sys_yield();
     (void)arg, (void)ret;
-    while (!error)
+    for (int i = 0; i < PATIENCE && !error; i++)
         error = sys_yield();
     error = sys_yield(); /* in answer to the exit */
     record("asked again: %s", error_name(error));
@@ -641,7 +645,7 @@ static void what_a_clean_up_raises_is_reported(void)
     kernel_free(k);
 }
 
-/* --- the trampoline ---------------------------------------------------------------------------- */
+/* --- the trampoline ----------------------------------------------------------------------- */
 
 struct sum {
     int a, b;
@@ -779,7 +783,8 @@ static int sub_counts_down(void *arg, value *ret)
     int error = gen_yield(value_generator(gen_new(sub_counts_down, (void *)(n - 1))), &below);
     if (error)
         return error;
-    return gen_yield(value_int(value_as_int(below) + 1), NULL) == ERR_GENERATOR_EXIT ? 0 : ERR_RUNTIME;
+    return gen_yield(value_int(value_as_int(below) + 1), NULL) == ERR_GENERATOR_EXIT ? 0
+                                                                                     : ERR_RUNTIME;
 }
 
 static int body_counts_down(void *arg, value *ret)
@@ -808,8 +813,9 @@ static int sub_waits(void *arg, value *ret)
     intptr_t depth = (intptr_t)arg;
     value out;
     (void)ret;
-    int error = depth == 0 ? wait_for_ever()
-                           : gen_yield(value_generator(gen_new(sub_waits, (void *)(depth - 1))), &out);
+    int error = depth == 0
+                    ? wait_for_ever()
+                    : gen_yield(value_generator(gen_new(sub_waits, (void *)(depth - 1))), &out);
     record("level %d: %s", (int)depth, error ? error_name(error) : "0");
     return error;
 }
@@ -849,17 +855,18 @@ static void a_generator_that_has_run_is_no_subroutine(void)
     struct kernel *k = new_kernel();
     expect_int(kernel_spawn(k, body_yields_impossible_subroutines, NULL), 1);
     expect_ok(kernel_run(k));
-    expect_trace("one that has ended: ERR_RUNTIME", "oneself: ERR_RUNTIME", "none: ENOMEM", "1 ended");
+    expect_trace("one that has ended: ERR_RUNTIME", "oneself: ERR_RUNTIME", "none: ENOMEM",
+                 "1 ended");
     kernel_free(k);
 }
 
-/* --- who waits ---------------------------------------------------------------------------------- */
+/* --- who waits ---------------------------------------------------------------------------- */
 
 struct fake_idle {
     struct kernel_idle idle;
-    int turns;    /* so many polls with nothing to wait for until the door is opened */
+    int turns; /* so many polls with nothing to wait for until the door is opened */
     int answer;
-    bool open;    /* whether to open the door at all */
+    bool open; /* whether to open the door at all */
 };
 
 static int fake_poll(struct kernel_idle *idle, bool wait)
@@ -892,8 +899,8 @@ static void the_idle_takes_one_turn_in_each_round_and_is_no_task(void)
     expect_error(kernel_set_idle(k, &second.idle), ERR_BUSY);
     step("kernel_run(k)");
     expect_ok(kernel_run(k));
-    expect_trace("other", "third", "looks", "other", "3 ended", "looks", "2 ended", "waits", "waits",
-                 "the door opens: 0, 1", "1 ended");
+    expect_trace("other", "third", "looks", "other", "3 ended", "looks", "2 ended", "waits",
+                 "waits", "the door opens: 0, 1", "1 ended");
     expect_int(kernel_tasks(k), 0);
     step("kernel_free(k)");
     kernel_free(k);
@@ -937,7 +944,7 @@ static void an_error_of_the_idle_ends_the_run(void)
     expect_trace("the idle is closed");
 }
 
-/* --- teardown ------------------------------------------------------------------------------------ */
+/* --- teardown ----------------------------------------------------------------------------- */
 
 static int body_begins_late(void *arg, value *ret)
 {
@@ -1003,7 +1010,7 @@ static void a_body_that_never_ends_is_named(void)
     expect_death(SIGABRT, "task 1", free_the_endless, NULL);
 }
 
-/* --- many, and memory ----------------------------------------------------------------------------- */
+/* --- many, and memory --------------------------------------------------------------------- */
 
 static int body_counts(void *arg, value *ret)
 {
@@ -1074,8 +1081,8 @@ static void memory_may_run_out_anywhere(void)
             kernel_set_report(k, count_end, NULL);
             int adds = kernel_spawn(k, body_adds_quietly, NULL);
             int spawns = kernel_spawn(k, body_spawns, NULL);
-            expect_true("a spawn that failed says ENOMEM", (adds > 0 || adds == -ENOMEM) &&
-                                                               (spawns > 0 || spawns == -ENOMEM));
+            expect_true("a spawn that failed says ENOMEM",
+                        (adds > 0 || adds == -ENOMEM) && (spawns > 0 || spawns == -ENOMEM));
             expect_ok(kernel_run(k));
             expect_int(kernel_tasks(k), 0);
             kernel_free(k);

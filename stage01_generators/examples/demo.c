@@ -19,7 +19,7 @@ static void answer(const char *said, int status, value out)
         printf("  %-34s -> %s %s\n", said, status == GEN_NEXT ? "yielded" : "returned", text);
 }
 
-/* --- the conversation ------------------------------------------------------------------------ */
+/* --- the conversation --------------------------------------------------------------------- */
 
 static int my_gen(void *arg, value *ret)
 {
@@ -64,7 +64,7 @@ static void talk(void)
     gen_free(g);
 }
 
-/* --- producing --------------------------------------------------------------------------------- */
+/* --- producing ---------------------------------------------------------------------------- */
 
 static int countdown(void *arg, value *ret)
 {
@@ -88,7 +88,7 @@ static void count(void)
     gen_free(g);
 }
 
-/* --- delegating: outer lets two others talk ------------------------------------------------------ */
+/* --- delegating: outer lets two others talk ----------------------------------------------- */
 
 static int outer(void *arg, value *ret)
 {
@@ -123,7 +123,7 @@ static void delegate(void)
     gen_free(g);
 }
 
-/* --- a pipeline: source -> grep -> printer ------------------------------------------------------- */
+/* --- a pipeline: source -> grep -> printer ------------------------------------------------ */
 
 static int printer(void *arg, value *ret)
 {

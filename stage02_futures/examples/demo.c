@@ -39,7 +39,7 @@ static void show(const struct future *f)
     printf("  it is %s\n", text);
 }
 
-/* --- one future ------------------------------------------------------------------------------- */
+/* --- one future --------------------------------------------------------------------------- */
 
 static void callbacks(struct dispatcher *d)
 {
@@ -76,7 +76,7 @@ static void callbacks(struct dispatcher *d)
     future_unref(f);
 }
 
-/* --- three jobs ---------------------------------------------------------------------------------- */
+/* --- three jobs --------------------------------------------------------------------------- */
 
 struct job {
     const char *name;
@@ -104,8 +104,8 @@ static double now(void)
 
 static void jobs(struct dispatcher *d)
 {
-    static struct job list[] = {{"the slow one", 0.3, 0}, {"the quick one", 0.1, 0},
-                                {"the broken one", 0.2, ERR_VALUE}};
+    static struct job list[] = {
+        {"the slow one", 0.3, 0}, {"the quick one", 0.1, 0}, {"the broken one", 0.2, ERR_VALUE}};
     static char names[][8] = {"slow", "quick", "broken"};
     struct executor *e;
     struct future *f[3];

@@ -21,7 +21,7 @@ static void stop_at(int error, const char *what)
     exit(EXIT_FAILURE);
 }
 
-/* --- the kernel ------------------------------------------------------------------------------- */
+/* --- the kernel --------------------------------------------------------------------------- */
 
 struct chatter {
     const char *name;
@@ -111,7 +111,7 @@ static void run_kernel(const char *title, gen_fn *one, void *arg, gen_fn *two, v
     kernel_free(kernel);
 }
 
-/* --- tasks -------------------------------------------------------------------------------------- */
+/* --- tasks -------------------------------------------------------------------------------- */
 
 static int awaits(void *arg, value *ret)
 {
@@ -153,7 +153,7 @@ static void run_tasks(void)
     immediate_close(&d);
 }
 
-/* --- the crash ------------------------------------------------------------------------------------ */
+/* --- the crash ---------------------------------------------------------------------------- */
 
 enum { CHAIN = 100000, STACK_OF_CHILD = 256 * 1024 };
 
@@ -216,7 +216,8 @@ static void crash(const char *program)
     snprintf(length, sizeof length, "%d", CHAIN);
     int status = in_a_child(program, length);
     if (WIFSIGNALED(status))
-        printf("  100,000 tasks, each awaiting the next: killed by %s\n", strsignal(WTERMSIG(status)));
+        printf("  100,000 tasks, each awaiting the next: killed, %s\n",
+               strsignal(WTERMSIG(status)));
     else
         printf("  100,000 tasks, each awaiting the next: it %s\n",
                WEXITSTATUS(status) == 0 ? "survived" : "failed");
