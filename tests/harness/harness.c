@@ -572,7 +572,7 @@ static void check_memory(void)
         blocks = allocation_left(&bytes, &first);
     }
     if (blocks > 0 && !keeps_memory)
-        harness_fail(NULL, 0, "memory leak: %zu block%s, %zu bytes, not freed; the first has %zu",
+        harness_fail(NULL, 0, "memory leak: %zu block%s not freed, %zu bytes in all, %zu in the first",
                      blocks, blocks == 1 ? " was" : "s were", bytes, first);
 }
 

@@ -166,8 +166,9 @@ unsigned random_below(unsigned below);
  * To try all: for (unsigned n = 1; ; n++) { fail_allocation(n); …; if (!allocation_failed()) break; }
  */
 void fail_allocation(unsigned nth);
-/** The same for mmap() (stacks), and for pthread_create(). */
+/** The nth mmap() (stacks) and all that follow fail, until allocation_failed() is asked. */
 void fail_mapping(unsigned nth);
+/** The nth pthread_create() fails, once. */
 void fail_thread(unsigned nth);
 /** Whether the failure that was asked for last has happened; takes the wish back. */
 bool allocation_failed(void);

@@ -281,8 +281,9 @@ static void run_item(int i)
     double start = seconds_now();
     r->order = ++*begun;
     redirect(r);
+    const char *own = item->check->exercise == NULL ? NULL : unwritten_among(item->check->exercise);
     if (needed != NULL) {
-        put(r->unwritten, sizeof r->unwritten, "%s", needed);
+        put(r->unwritten, sizeof r->unwritten, "%s", own != NULL ? own : needed);
         r->progress = NOT_RUN;
         return;
     }
@@ -489,7 +490,7 @@ static void say_output(const struct item *item)
     }
     for (int i = 0; i < 3; i++)
         if (line[i] != NULL)
-            say(NULL, "  %-9s %s", "output:", line[i]);
+            say_text("output:", line[i]);
 }
 
 static const char *directory_of_stage(int stage)
@@ -505,7 +506,12 @@ static void say_failure(const struct item *item)
     const struct check *c = item->check;
     const struct record *r = item->record;
     const struct exercise *e = find_exercise(c->exercise);
-    if (e != NULL)
+    if (item->verdict == UNWRITTEN)
+        say("1;33", "%s is not written yet: %s", c->exercise, e == NULL ? "" : e->title);
+    else if (item->verdict == NEEDS)
+        say("1;33", "%s: not run: needs %s", c->exercise == NULL ? item->suite->name : c->exercise,
+            r->unwritten);
+    else if (e != NULL)
         say("1;31", "FAILED %s %s", e->id, e->title);
     else if (c->exercise != NULL)
         say("1;31", "FAILED %s", c->exercise);
@@ -515,15 +521,13 @@ static void say_failure(const struct item *item)
         c->rows[0] == '\0' ? "" : "]", item->kind == NULL ? "" : "  on ",
         item->kind == NULL ? "" : item->kind);
     say_steps(r);
-    if (item->verdict == UNWRITTEN) {
-        say_text("cause:", "it is not written yet");
-    } else if (item->verdict == MISSING) {
+    if (item->verdict == MISSING) {
         say_text("cause:", "it was not run at all; is CK_RUN_CASE or CK_RUN_SUITE set?");
-    } else if (r->progress == FAILED && r->want[0] != '\0') {
+    } else if (item->verdict == WRONG && r->want[0] != '\0') {
         say_text("expected:", r->want);
         say_text("got:", r->got);
     }
-    if (r->reason[0] != '\0')
+    if (r->reason[0] != '\0' && item->verdict == WRONG)
         say_text("cause:", r->reason);
     if (item->cause[0] != '\0')
         say_text("cause:", item->cause);
@@ -640,6 +644,10 @@ static void card(int stage, int passed, int skipped, double seconds)
                 add_word(open, sizeof open, ids[i]);
             break;
         case WAITS:
+            if (next == NULL && find_exercise(ids[i]) != NULL && find_exercise(ids[i])->unwritten) {
+                next = ids[i];
+                break;
+            }
             put(word, sizeof word, "%s (needs %s)", ids[i], needs);
             add_word(waits, sizeof waits, word);
             break;
@@ -716,7 +724,7 @@ static int report(double seconds)
         card(options.stage == 0 ? build_stage : options.stage, counts[PASSED], counts[SKIPS], seconds);
     } else if (!options.quiet) {
         for (int i = 0; i < item_count && shown < 5; i++)
-            if (is_failure(items[i].verdict) && items[i].verdict != NEEDS) {
+            if (is_failure(items[i].verdict) && (items[i].verdict != NEEDS || item_count == 1)) {
                 say_failure(&items[i]);
                 shown++;
             }
