@@ -149,6 +149,12 @@ context_jump(struct context *from, struct context *to, struct context_message me
 
 #elif defined(__aarch64__)
 
+#if defined(__APPLE__) || defined(__ANDROID__) || defined(_WIN32)
+#define CONTEXT_CLOBBER_X18 /* belongs to the system: no compiler keeps anything there */
+#else
+#define CONTEXT_CLOBBER_X18 "x18",
+#endif
+
 static inline __attribute__((always_inline)) struct context_message
 context_jump(struct context *from, struct context *to, struct context_message message)
 {
@@ -170,7 +176,7 @@ context_jump(struct context *from, struct context *to, struct context_message me
                      : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x5), "+r"(x6), "+r"(x7)
                      :
                      : "x3", "x4", "x8", "x9", "x10", "x11", "x12", "x13", "x14",
-                       "x15", "x16", "x17", "x19", "x20", "x21", "x22", "x23", "x24", "x25", "x26",
+                       "x15", "x16", "x17", CONTEXT_CLOBBER_X18 "x19", "x20", "x21", "x22", "x23", "x24", "x25", "x26",
                        "x27", "x28", "x30", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8",
                        "v9", "v10", "v11", "v12", "v13", "v14", "v15", "v16", "v17", "v18", "v19",
                        "v20", "v21", "v22", "v23", "v24", "v25", "v26", "v27", "v28", "v29", "v30",

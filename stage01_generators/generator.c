@@ -53,14 +53,27 @@ struct generator {
     struct stack *stack;
 };
 
-/*
- * What each thread knows. Plain variables and not a struct whose address somebody might keep: a
- * body may go on in another thread than the one in which it yielded.
- */
+/* What each thread knows. */
 static _Thread_local struct generator *current; /* the root that is being driven */
 static _Thread_local const void *this_thread;   /* some address that no other thread has */
 static _Thread_local void (*unraisable)(int error, void *arg);
 static _Thread_local void *unraisable_arg;
+
+/*
+ * A body may go on in another thread than the one in which it yielded. On most machines a compiler
+ * computes where a thread's variable is and keeps that address over the switch; only a call that it
+ * cannot look into makes it ask again. x86-64 has no such address: there `current` is one access
+ * through a segment register, unless the code is for a shared library.
+ */
+#if !defined(__x86_64__) || (defined(__PIC__) && !defined(__PIE__))
+CONTEXT_OPAQUE static struct generator **place_of_current(void)
+{
+    struct generator **place = &current;
+    __asm__ volatile("" : "+r"(place)); /* for compilers that look into it all the same */
+    return place;
+}
+#define current (*place_of_current())
+#endif
 
 static struct generator *innermost(const struct generator *g)
 {
@@ -178,8 +191,6 @@ static __attribute__((noinline)) int drive_delegated(struct generator *g, int er
 /* A resume that is not the plain one: of the first step, of the dead, of the busy, of a delegate. */
 CONTEXT_OPAQUE static int resume_slowly(struct generator *g, int error, value in, value *out)
 {
-    if (g->thread == this_thread && g->state == GEN_CREATED && error == 0 && value_is_none(in))
-        return drive(g, 0, in, out); /* the first step, as it should be */
     /* EXERCISE 1.5 resume_slowly: the first step, the dead and the busy */
     if (out != NULL)
         *out = value_none();
