@@ -105,10 +105,8 @@ static int job_at_gate(void *arg, value *ret)
         return -ENOMEM;
     if (job->gate != NULL)
         gate_pass(job->gate);
-    if (job->result < 0)
-        return job->result;
     *ret = value_int(job->result);
-    return 0;
+    return job->result < 0 ? job->result : 0;
 }
 
 static int job_returns_argument(void *arg, value *ret)
@@ -547,17 +545,19 @@ static void a_job_that_runs_is_left_to_finish_and_dropped_here(void)
 static void a_result_that_nobody_takes_is_dropped(void)
 {
     struct job_at_gate job = {"job", NULL, 5, false}, kept = {"kept", NULL, 6, false};
-    struct job_at_gate called = {"called", NULL, 7, false};
+    struct job_at_gate called = {"called", NULL, 7, false}, broken = {"broken", NULL, -EIO, false};
     static char name[] = "callback";
     struct executor *e = new_executor(1);
     step("future_unref(f), before the job is drained");
     future_unref(submit(e, job_at_gate, &job, note_drop));
+    future_unref(submit(e, job_at_gate, &broken, note_drop));
     struct future *f = submit(e, job_at_gate, &called, note_drop);
     expect_ok(future_add_done_callback(f, note_done, name));
     future_unref(f);
     f = submit(e, job_at_gate, &kept, note_drop);
     expect_ok(executor_wait(e, f, INFINITY, NULL));
-    expect_trace("job dropped: 5");
+    expect_trace("job dropped: 5", "broken dropped: None");
+    expect_report("never retrieved", -EIO);
     fixture_pump();
     expect_trace("callback: job finished result=7");
     future_unref(f);
@@ -730,6 +730,33 @@ static void an_executor_is_shut_with_its_dispatcher(void)
     expect_trace("busy dropped: 5", "elsewhere");
 }
 
+/* Somebody who is shut before the executor, and still wants something of it. */
+struct latecomer {
+    struct member member;
+    struct executor *executor;
+};
+
+static void submit_late(struct member *member)
+{
+    struct latecomer *late = CONTAINER_OF(member, struct latecomer, member);
+    struct future *f;
+    int error = executor_submit(late->executor, job_that_must_not_run, NULL, NULL, &f);
+    record("%s", error ? error_name(error) : "submitted");
+    future_unref(error ? NULL : f);
+}
+
+static void a_dispatcher_that_is_closing_takes_no_jobs(void)
+{
+    struct latecomer late = {{.shut = submit_late}, NULL};
+    fixture_real_time();
+    expect_ok(dispatcher_enlist(fixture_dispatcher(), &late.member));
+    late.executor = new_executor(1);
+    step("the dispatcher is closed, and another member of it calls executor_submit()");
+    fixture_close();
+    expect_trace("ERR_CLOSED");
+    executor_free(late.executor);
+}
+
 static void what_has_ended_is_still_delivered_at_the_end(void)
 {
     struct gate gate = GATE;
@@ -794,6 +821,7 @@ static const struct check checks[] = {
     CHECK(a_callback_may_free_the_executor, "", "2.8", "2.2 2.3 2.4 2.6 2.9 2.10"),
     CHECK(an_executor_ends_without_waiting_for_busy_threads, "S44 S45", "2.8", "2.3 2.4"),
     CHECK(an_executor_is_shut_with_its_dispatcher, "S44 S45", "2.8", "2.2"),
+    CHECK(a_dispatcher_that_is_closing_takes_no_jobs, "S45", NULL, ""),
     CHECK(what_has_ended_is_still_delivered_at_the_end, "S45", "2.8", "2.2"),
     CHECK(idle_threads_have_ended_when_free_returns, "S45", "2.8", "2.2 2.9"),
 };

@@ -442,6 +442,25 @@ static void to_wait_for_oneself_is_refused(void)
     kernel_free(k);
 }
 
+static int body_catches(void *arg, value *ret)
+{
+    (void)arg, (void)ret;
+    record("%s", error_name(sys_wait(sys_gettid())));
+    int error = gen_yield(value_none(), NULL);
+    record("then %s", error ? error_name(error) : "nothing");
+    return error;
+}
+
+static void an_error_is_raised_once(void)
+{
+    struct kernel *k = new_kernel();
+    expect_int(kernel_spawn(k, body_catches, NULL), 1);
+    step("sys_wait(1) by task 1, then a bare yield");
+    expect_ok(kernel_run(k));
+    expect_trace("ERR_DEADLOCK", "then nothing", "1 ended");
+    kernel_free(k);
+}
+
 static void a_ring_of_waits_is_a_deadlock(void)
 {
     struct kernel *k = new_kernel();
@@ -599,6 +618,18 @@ static void who_waits_for_a_killed_task_wakes(void)
     expect_ok(kernel_run(k));
     expect_trace("the call was cancelled", "victim: ERR_GENERATOR_EXIT", "1 ended", "kill: 1",
                  "3 ended", "waiter: 1", "2 ended");
+    kernel_free(k);
+}
+
+static void a_kill_overtakes_an_error_on_its_way(void)
+{
+    struct kernel *k = new_kernel();
+    struct script victim = {"victim", 0, 1}, killer = {"killer", 0, 1};
+    expect_int(kernel_spawn(k, body_waits_for, &victim), 1);
+    expect_int(kernel_spawn(k, body_kills, &killer), 2);
+    step("sys_kill(1), when ERR_DEADLOCK is to be raised in 1 on its next turn");
+    expect_ok(kernel_run(k));
+    expect_trace("victim: ERR_GENERATOR_EXIT", "1 ended", "kill: 1", "2 ended");
     kernel_free(k);
 }
 
@@ -1124,6 +1155,7 @@ static const struct check checks[] = {
     CHECK(waiters_wake_in_the_order_in_which_they_came, "P09 P10", "3.9", "3.7 3.8"),
     CHECK(nobody_waits_for_an_unknown_task, "P09", "3.9", "3.7 3.8"),
     CHECK(to_wait_for_oneself_is_refused, "P19", "3.9", "3.7 3.8"),
+    CHECK(an_error_is_raised_once, "P19", "3.8", "3.7 3.9"),
     CHECK(a_ring_of_waits_is_a_deadlock, "P19", "3.9", "3.7 3.8"),
     CHECK(a_runnable_victim_is_closed_now_and_leaves_on_its_turn, "P07", "3.10", "3.7 3.8"),
     CHECK(an_unknown_task_cannot_be_killed, "P07", NULL, "3.7 3.8"),
@@ -1133,6 +1165,7 @@ static const struct check checks[] = {
     CHECK(killing_twice_is_harmless, "P07", "3.10", "3.7 3.8"),
     CHECK(a_killed_waiter_is_gone_from_the_list, "P19", "3.10", "3.7 3.8 3.9"),
     CHECK(who_waits_for_a_killed_task_wakes, "P09 P19", "3.10", "3.7 3.8 3.9"),
+    CHECK(a_kill_overtakes_an_error_on_its_way, "P07", "3.10", "3.7 3.8 3.9"),
     CHECK(a_victim_that_ignores_the_exit_is_ended_nevertheless, "P19", "3.10", "3.7 3.8"),
     CHECK(what_a_clean_up_raises_is_reported, "P19", "3.10", "3.7 3.8"),
     CHECK(a_subroutine_gives_its_value_and_is_closed, "P13 P14", "3.8", "3.7"),
