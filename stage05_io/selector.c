@@ -36,7 +36,7 @@ struct watch *selector_watch(const struct selector *s, int fd)
 int selector_watch_make(struct selector *s, int fd, struct watch **out)
 {
     *out = NULL;
-    if (s->closed)
+    if (s->closed || (s->dispatcher != NULL && s->dispatcher->closed))
         return ERR_CLOSED;
     if (fd < 0 || fd >= s->ops->limit)
         return ERR_VALUE;

@@ -45,7 +45,8 @@ MUST_CHECK int selector_new(enum selector_kind kind, struct selector **out);
 /** Frees one that no loop owns. @param s or NULL. Who still waits is told ERR_CLOSED. */
 void selector_free(struct selector *s);
 
-/** @param s not NULL. @return it, as what loop_new() takes; the loop owns it then. */
+/** @param s not NULL. @return it, as what loop_new() takes; the loop owns it then. After the loop has
+ *  been closed, @p s may be asked as long as a future or a sock of it is alive. */
 struct poller *selector_poller(struct selector *s);
 
 /** @param p a poller or NULL. @return the selector that it is; NULL if it is another kind. */
