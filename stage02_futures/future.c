@@ -59,24 +59,44 @@ struct future *future_ref(struct future *f)
     return f;
 }
 
+/*
+ * Ending a future may end others: that of a chain the next one, that of a gather its children. There
+ * may be many, so they are put on a list and ended one after the other, and not from within each
+ * other. A future that ends needs no result any more, so the list is linked through that.
+ */
+static void end(struct future *f)
+{
+    static _Thread_local struct future *ended;
+    static _Thread_local bool busy;
+    f->result.as.pointer = ended;
+    ended = f;
+    if (busy)
+        return; /* whoever is at it will come to this one too */
+    busy = true;
+    while ((f = ended) != NULL) {
+        struct dispatcher *d = f->dispatcher;
+        ended = f->result.as.pointer;
+        call_queue_drop(&f->waiters);
+        if (f->ops->destroy != NULL)
+            f->ops->destroy(f);
+        else
+            free(f);
+        if (--d->futures == 0 && d->released && d->ops->gone != NULL)
+            d->ops->gone(d);
+    }
+    busy = false;
+}
+
 void future_unref(struct future *f)
 {
     if (f == NULL || --f->references > 0)
         return;
-    struct dispatcher *d = f->dispatcher;
     f->references = 1; /* the report may look at it, and take a reference itself */
-    if (f->error_is_wanted && !d->released)
-        dispatcher_report(d, "exception was never retrieved", f->error, f);
+    if (f->error_is_wanted && !f->dispatcher->released)
+        dispatcher_report(f->dispatcher, "exception was never retrieved", f->error, f);
     f->error_is_wanted = false;
-    if (--f->references > 0)
-        return; /* somebody wants to keep it */
-    call_queue_drop(&f->waiters);
-    if (f->ops->destroy != NULL)
-        f->ops->destroy(f);
-    else
-        free(f);
-    if (--d->futures == 0 && d->released && d->ops->gone != NULL)
-        d->ops->gone(d);
+    if (--f->references == 0) /* else somebody wants to keep it */
+        end(f);
 }
 
 struct dispatcher *future_dispatcher(const struct future *f)

@@ -115,8 +115,11 @@ static int suspend(struct task *task, value out)
     struct future *f = future_ref(value_as_future(out));
     task->waiter = f;
     int error = future_wait(f, &task->step);
-    if (!error && task->must_cancel && future_cancel(f)) /* it cancelled itself before it waited */
-        task->must_cancel = false;
+    if (!error && task->must_cancel) { /* it cancelled itself before it waited */
+        task->must_cancel = false;     /* now: in a ring the cancel comes back to us */
+        if (!future_cancel(f))
+            task->must_cancel = true;
+    }
     return error;
     /* END 3.3 */
 }
@@ -282,6 +285,8 @@ int task_new_named(struct dispatcher *d, gen_fn *fn, void *arg, const char *name
 {
     if (out != NULL)
         *out = NULL;
+    if (d == NULL)
+        die("task_new() without a dispatcher: nobody could ever call its steps");
     if (fn == NULL)
         return ERR_VALUE;
     struct task *task = malloc(sizeof *task);
