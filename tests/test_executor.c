@@ -437,9 +437,13 @@ static void many_jobs_on_several_threads_all_arrive(void)
     struct future *f[JOBS];
     for (intptr_t i = 0; i < JOBS; i++)
         f[i] = submit(e, job_returns_argument, (void *)i, NULL);
+    while (executor_outstanding(e) > 0) {
+        sched_yield();
+        executor_drain(e);
+    }
     for (int i = 0; i < JOBS; i++) {
         value out;
-        expect_ok(executor_wait(e, f[i], INFINITY, &out));
+        expect_ok(future_result(f[i], &out));
         expect_value(out, value_int(i));
         future_unref(f[i]);
     }
@@ -800,29 +804,30 @@ static void idle_threads_have_ended_when_free_returns(void)
 
 static const struct check checks[] = {
     CHECK(a_number_of_threads_must_be_possible, "", NULL, ""),
-    CHECK(a_job_needs_a_function, "", NULL, ""),
+    CHECK(a_job_needs_a_function, "", NULL, "2.8"),
     CHECK(waiting_for_a_future_that_is_no_job_aborts, "", NULL, ""),
     CHECK(a_job_that_returns_a_positive_number_aborts, "", "2.8", "2.9"),
-    CHECK(threads_or_memory_may_be_refused, "S45", NULL, ""),
+    CHECK(threads_or_memory_may_be_refused, "S45", NULL, "2.3 2.8"),
     CHECK(a_job_runs_elsewhere_and_completes_here, "S42 B08", "2.8", "2.2 2.3 2.4 2.9"),
-    CHECK(an_error_becomes_the_futures_and_the_worker_lives_on, "B02 B08 S42", "2.8", "2.2 2.9"),
-    CHECK(an_error_that_nobody_takes_is_reported, "B08 F17", "2.8", "2.2 2.9"),
-    CHECK(a_wait_that_times_out_changes_nothing, "B01", "2.9", "2.2 2.8"),
+    CHECK(an_error_becomes_the_futures_and_the_worker_lives_on, "B02 B08 S42", "2.8",
+          "2.2 2.3 2.9"),
+    CHECK(an_error_that_nobody_takes_is_reported, "B08 F17", "2.8", "2.2 2.3 2.9"),
+    CHECK(a_wait_that_times_out_changes_nothing, "B01", "2.9", "2.2 2.3 2.8"),
     CHECK(futures_complete_in_the_order_in_which_jobs_end, "S42", "2.8", "2.2 2.3 2.4 2.9"),
-    CHECK(waiting_for_one_job_completes_others_too, "B01 S42", "2.9", "2.2 2.8"),
-    CHECK(an_outcome_is_set_once, "B05", "2.8", "2.1 2.2 2.9"),
+    CHECK(waiting_for_one_job_completes_others_too, "B01 S42", "2.9", "2.2 2.3 2.8"),
+    CHECK(an_outcome_is_set_once, "B05", "2.8", "2.1 2.2 2.3 2.9"),
     CHECK(a_callback_that_fails_is_reported_and_the_rest_run, "B07", "2.8", "2.2 2.3 2.4 2.9"),
-    CHECK(many_jobs_on_several_threads_all_arrive, "S42", "2.8", "2.2 2.9"),
+    CHECK(many_jobs_on_several_threads_all_arrive, "S42", "2.8", "2.2 2.3"),
     CHECK(the_owner_is_told_once_until_he_drains, "S42", "2.8", ""),
     CHECK(a_job_that_has_not_begun_is_withdrawn, "S43 B08", "2.10", "2.2 2.3 2.4 2.6 2.8 2.9"),
-    CHECK(a_job_that_runs_is_left_to_finish_and_dropped_here, "S43", "2.8", "2.2 2.6 2.9 2.10"),
+    CHECK(a_job_that_runs_is_left_to_finish_and_dropped_here, "S43", "2.8", "2.2 2.3 2.6 2.9 2.10"),
     CHECK(a_result_that_nobody_takes_is_dropped, "S43", "2.8", "2.2 2.3 2.4 2.9"),
     CHECK(a_wait_ends_when_its_future_is_cancelled, "B02", "2.9", "2.2 2.3 2.4 2.6 2.8 2.10"),
     CHECK(a_callback_may_free_the_executor, "", "2.8", "2.2 2.3 2.4 2.6 2.9 2.10"),
     CHECK(an_executor_ends_without_waiting_for_busy_threads, "S44 S45", "2.8", "2.3 2.4"),
-    CHECK(an_executor_is_shut_with_its_dispatcher, "S44 S45", "2.8", "2.2"),
-    CHECK(a_dispatcher_that_is_closing_takes_no_jobs, "S45", NULL, ""),
-    CHECK(what_has_ended_is_still_delivered_at_the_end, "S45", "2.8", "2.2"),
-    CHECK(idle_threads_have_ended_when_free_returns, "S45", "2.8", "2.2 2.9"),
+    CHECK(an_executor_is_shut_with_its_dispatcher, "S44 S45", "2.8", "2.2 2.3"),
+    CHECK(a_dispatcher_that_is_closing_takes_no_jobs, "S45", NULL, "2.8"),
+    CHECK(what_has_ended_is_still_delivered_at_the_end, "S45", "2.8", "2.2 2.3"),
+    CHECK(idle_threads_have_ended_when_free_returns, "S45", "2.8", "2.2 2.3 2.9"),
 };
 SUITE_ON_FIXTURE(executor, 2, checks)
