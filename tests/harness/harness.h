@@ -108,6 +108,9 @@ void record(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /** Expects that there was none. */
 #define expect_no_trace() harness_expect_trace(__FILE__, __LINE__, (const char *const[]){NULL})
 
+/** Forgets the events so far. */
+void forget_trace(void);
+
 /* Of what gen_send(), gen_next(), gen_throw() answer: a status and *out. */
 #define expect_yields(status, out, want) \
     harness_expect_resume(__FILE__, __LINE__, status, out, GEN_NEXT, want)
