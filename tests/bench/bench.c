@@ -17,9 +17,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST_PAIRS = 101, MOST_NAMES = 64 };
+enum { MOST_NAMES = 64 };
 
 static int pairs = 21;
+static bool quickly;
 static int64_t slice = 20 * 1000 * 1000;
 static FILE *samples;
 
@@ -46,6 +47,7 @@ void bench_begin(void)
     const char *quick = getenv("QUICK"), *path = getenv("BENCH_SAMPLES"), *core = getenv("BENCH_CORE");
     cpu_set_t one;
     if (quick != NULL && strcmp(quick, "0") != 0 && *quick != '\0') {
+        quickly = true;
         pairs = 11;
         slice = 8 * 1000 * 1000;
     }
@@ -128,31 +130,55 @@ static void figure_once(const char *name, const char *label, double ns)
     bench_figure(text, ns, "ns");
 }
 
+bool bench_quick(void)
+{
+    return quickly;
+}
+
+void bench_report(const char *name, const char *label, const double *a, const char *other,
+                  const double *b, int n)
+{
+    double ratio[BENCH_PAIRS], x[BENCH_PAIRS], y[BENCH_PAIRS];
+    for (int i = 0; i < n; i++) {
+        ratio[i] = a[i] / b[i];
+        keep(name, label, x[i] = a[i]);
+        keep(name, other, y[i] = b[i]);
+    }
+    printf("ratio %s %.3f\n", name, median(ratio, n));
+    figure_once(name, label, median(x, n));
+    figure_once(name, other, median(y, n));
+}
+
+static double each(const struct side *side, long n)
+{
+    return (double)run(side, n) / (double)n / (double)(side->per == 0 ? 1 : side->per);
+}
+
+double bench_once(struct side side, long n)
+{
+    return each(&side, n);
+}
+
 void bench_compare(const char *name, struct side ours, struct side theirs)
 {
-    double ratio[MOST_PAIRS], a[MOST_PAIRS], b[MOST_PAIRS];
+    double a[BENCH_PAIRS], b[BENCH_PAIRS];
     long n = calibrate(&ours), m = calibrate(&theirs);
     for (int i = 0; i < pairs; i++) {
         if (i % 2 != 0) /* who comes first, alternates too */
-            b[i] = (double)run(&theirs, m) / (double)m;
-        a[i] = (double)run(&ours, n) / (double)n;
+            b[i] = each(&theirs, m);
+        a[i] = each(&ours, n);
         if (i % 2 == 0)
-            b[i] = (double)run(&theirs, m) / (double)m;
-        ratio[i] = a[i] / b[i];
-        keep(name, ours.label, a[i]);
-        keep(name, theirs.label, b[i]);
+            b[i] = each(&theirs, m);
     }
-    printf("ratio %s %.3f\n", name, median(ratio, pairs));
-    figure_once(name, ours.label, median(a, pairs));
-    figure_once(name, theirs.label, median(b, pairs));
+    bench_report(name, ours.label, a, theirs.label, b, pairs);
 }
 
 void bench_alone(const char *name, struct side side)
 {
-    double a[MOST_PAIRS];
+    double a[BENCH_PAIRS];
     long n = calibrate(&side);
     for (int i = 0; i < pairs; i++) {
-        a[i] = (double)run(&side, n) / (double)n;
+        a[i] = each(&side, n);
         keep(name, side.label, a[i]);
     }
     bench_figure(name, median(a, pairs), "ns");

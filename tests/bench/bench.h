@@ -18,6 +18,7 @@ struct side {
     int64_t (*run)(long n);          /* does it n times, answers nanoseconds; or NULL and … */
     struct remote *remote;           /* … this process does, */
     const char *job;                 /* when asked for this */
+    long per;                        /* one of n is so many operations; 0 means 1 */
 };
 
 /* Reads QUICK, pins the process to one core, opens the file of raw samples (BENCH_SAMPLES). */
@@ -28,6 +29,17 @@ int64_t bench_now(void);
 
 /* Prints `ratio NAME VALUE`, and the medians of both as `figure` lines the first time. */
 void bench_compare(const char *name, struct side ours, struct side theirs);
+
+/* The same from measurements made elsewhere: n pairs of nanoseconds. At most BENCH_PAIRS. */
+enum { BENCH_PAIRS = 101 };
+void bench_report(const char *name, const char *label, const double *a, const char *other,
+                  const double *b, int n);
+
+/* One slice of n, nanoseconds each. */
+double bench_once(struct side side, long n);
+
+/* Whether QUICK=1 was asked for. */
+bool bench_quick(void);
 
 /* Prints the median of a contestant alone. */
 void bench_alone(const char *name, struct side side);

@@ -84,14 +84,12 @@ def pingpong(n):
         ball = [loop.create_future(), loop.create_future()]
 
         async def player(me):
-            for i in range(n):
-                if me == 0:
-                    ball[1].set_result(i)
-                await ball[me]
+            for _ in range(n):
+                v = await ball[me]
                 ball[me] = loop.create_future()
-                if me == 1:
-                    ball[0].set_result(i)
+                ball[1 - me].set_result(v)
         begin = now()
+        ball[0].set_result(1)
         await asyncio.gather(player(0), player(1))
         return now() - begin
     return timed(main, n)

@@ -80,8 +80,8 @@ static void remote(const char *name, const char *label, const char *command, con
     if (r == NULL)
         bench_skip(name, how);
     else
-        bench_compare(name, (struct side){"ours", ours, NULL, NULL},
-                      (struct side){label, NULL, r, "create"});
+        bench_compare(name, (struct side){"ours", ours, NULL, NULL, 0},
+                      (struct side){label, NULL, r, "create", 0});
     remote_close(r);
 }
 
@@ -96,8 +96,8 @@ int main(void)
         top->next = pool;
         pool = top;
     }
-    bench_compare("create/fcontext", (struct side){"ours", ours, NULL, NULL},
-                  (struct side){"fcontext", by_fcontext, NULL, NULL});
+    bench_compare("create/fcontext", (struct side){"ours", ours, NULL, NULL, 0},
+                  (struct side){"fcontext", by_fcontext, NULL, NULL, 0});
 #else
     bench_skip("create/fcontext", "apt install libboost-context-dev");
 #endif

@@ -174,8 +174,8 @@ static void remote(const char *name, const char *label, const char *command, con
     if (r == NULL)
         bench_skip(name, how);
     else
-        bench_compare(name, (struct side){"ours", ours, NULL, NULL},
-                      (struct side){label, NULL, r, "switch"});
+        bench_compare(name, (struct side){"ours", ours, NULL, NULL, 0},
+                      (struct side){label, NULL, r, "switch", 0});
     remote_close(r);
 }
 
@@ -184,19 +184,19 @@ int main(void)
     bench_begin();
     one = start(sum, 0);
 #ifdef WITHOUT_LTO
-    bench_alone("switch.without-lto", (struct side){"ours without LTO", ours, NULL, NULL});
+    bench_alone("switch.without-lto", (struct side){"ours without LTO", ours, NULL, NULL, 0});
     return 0;
 #endif
     for (int i = 0; i < MANY; i++)
         many[i] = start(sum, 0);
     shallow = start(chain, 1);
     deep = start(chain, CHAIN);
-    struct side us = {"ours", ours, NULL, NULL}, us_many = {"ours", ours_many, NULL, NULL};
+    struct side us = {"ours", ours, NULL, NULL, 0}, us_many = {"ours", ours_many, NULL, NULL, 0};
 #ifdef HAVE_FCONTEXT
     f_one = f_new();
     for (int i = 0; i < MANY; i++)
         f_many[i] = f_new();
-    bench_compare("switch/fcontext", us, (struct side){"fcontext", by_fcontext, NULL, NULL});
+    bench_compare("switch/fcontext", us, (struct side){"fcontext", by_fcontext, NULL, NULL, 0});
 #else
     bench_skip("switch/fcontext", "apt install libboost-context-dev");
 #endif
@@ -204,18 +204,18 @@ int main(void)
     inside.uc_stack.ss_sp = malloc(STACK);
     inside.uc_stack.ss_size = STACK;
     makecontext(&inside, swap_back, 0);
-    bench_compare("switch/ucontext", us, (struct side){"ucontext", by_ucontext, NULL, NULL});
+    bench_compare("switch/ucontext", us, (struct side){"ucontext", by_ucontext, NULL, NULL, 0});
     remote("switch/cpython-send", "cpython-send", getenv("BENCH_PYTHON"), "apt install python3");
     remote("switch/luajit", "luajit", getenv("BENCH_LUAJIT"), "apt install luajit");
-    bench_compare("switch/call", us, (struct side){"call", call, NULL, NULL});
+    bench_compare("switch/call", us, (struct side){"call", call, NULL, NULL, 0});
 #ifdef HAVE_FCONTEXT
     bench_compare("switch-1000/fcontext", us_many,
-                  (struct side){"fcontext", by_fcontext_many, NULL, NULL});
+                  (struct side){"fcontext", by_fcontext_many, NULL, NULL, 0});
 #else
     bench_alone("switch-1000.ours", us_many);
     bench_skip("switch-1000/fcontext", "apt install libboost-context-dev");
 #endif
-    bench_compare("yield-from-depth512/depth1", (struct side){"depth512", depth_512, NULL, NULL},
-                  (struct side){"depth1", depth_1, NULL, NULL});
+    bench_compare("yield-from-depth512/depth1", (struct side){"depth512", depth_512, NULL, NULL, 0},
+                  (struct side){"depth1", depth_1, NULL, NULL, 0});
     return 0;
 }

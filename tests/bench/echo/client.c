@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -73,7 +74,7 @@ static void pin(int cpu)
 static int listen_anywhere(struct sockaddr_in *address)
 {
     socklen_t size = sizeof *address;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     *address = (struct sockaddr_in){.sin_family = AF_INET};
     address->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (fd < 0 || bind(fd, (struct sockaddr *)address, size) != 0 || listen(fd, 4096) != 0 ||
@@ -90,12 +91,11 @@ static void start(struct server *s, const char *command, int connections)
     if (s->pid < 0)
         fail("fork");
     if (s->pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* no server outlives the scales */
         pin(0);
         setenv("LISTEN_FD", "3", 1);
-        if (fd != 3 && dup2(fd, 3) != 3)
+        if (fd == 3 ? fcntl(fd, F_SETFD, 0) != 0 : dup2(fd, 3) != 3)
             _exit(127);
-        for (int i = 4; i < 64; i++)
-            close(i);
         execl("/bin/sh", "sh", "-c", command, (char *)NULL);
         _exit(127);
     }
@@ -103,12 +103,12 @@ static void start(struct server *s, const char *command, int connections)
     if (clock_getcpuclockid(s->pid, &s->clock) != 0)
         fail("the server's clock");
     s->connections = calloc((size_t)connections, sizeof *s->connections);
-    s->epoll = epoll_create1(0);
+    s->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (s->connections == NULL || s->epoll < 0)
         fail("memory");
     for (int i = 0; i < connections; i++) {
         struct epoll_event event = {.events = EPOLLIN, .data.ptr = &s->connections[i]};
-        int c = socket(AF_INET, SOCK_STREAM, 0), one = 1;
+        int c = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
         if (c < 0 || connect(c, (struct sockaddr *)&address, sizeof address) != 0)
             fail("connect (is the limit of descriptors high enough? ulimit -n)");
         setsockopt(c, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);

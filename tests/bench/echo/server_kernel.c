@@ -79,9 +79,9 @@ static int client(void *arg, value *ret)
         if ((err = call(send_all, &t, &nothing)) != 0)
             break;
     }
-    (void)sys_forget(fd); /* the kernel may be going down: then there is nothing to forget */
+    int forgotten = sys_forget(fd);
     close(fd);
-    return err;
+    return err ? err : forgotten;
 }
 
 static int server(void *arg, value *ret)
