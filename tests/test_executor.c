@@ -207,7 +207,12 @@ static void run_a_positive_job(void *arg)
 {
     struct executor *e = new_executor(1);
     (void)arg;
-    exit(executor_wait(e, submit(e, job_returns_a_positive_number, NULL, NULL), INFINITY, NULL));
+    struct future *f = submit(e, job_returns_a_positive_number, NULL, NULL);
+    while (!future_done(f)) {
+        sched_yield();
+        executor_drain(e);
+    }
+    exit(EXIT_FAILURE);
 }
 
 static void a_job_that_returns_a_positive_number_aborts(void)
@@ -806,7 +811,7 @@ static const struct check checks[] = {
     CHECK(a_number_of_threads_must_be_possible, "", NULL, ""),
     CHECK(a_job_needs_a_function, "", NULL, "2.8"),
     CHECK(waiting_for_a_future_that_is_no_job_aborts, "", NULL, ""),
-    CHECK(a_job_that_returns_a_positive_number_aborts, "", "2.8", "2.9"),
+    CHECK(a_job_that_returns_a_positive_number_aborts, "", "2.8", ""),
     CHECK(threads_or_memory_may_be_refused, "S45", NULL, "2.3 2.8"),
     CHECK(a_job_runs_elsewhere_and_completes_here, "S42 B08", "2.8", "2.2 2.3 2.4 2.9"),
     CHECK(an_error_becomes_the_futures_and_the_worker_lives_on, "B02 B08 S42", "2.8",
