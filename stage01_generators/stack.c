@@ -61,11 +61,18 @@ struct shelf {
     unsigned next_colour;
 };
 
+/* The rest of a reservation whose thread has ended. Stands at its own beginning. */
+struct remnant {
+    struct remnant *next;
+    unsigned char *end;
+};
+
 static _Thread_local struct shelf shelves[STACK_CLASSES];
 
 /* What threads left behind, and what is decided once for the process. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct stack *left_behind[STACK_CLASSES];
+static struct remnant *remnants[STACK_CLASSES];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t at_thread_end;
 static size_t page;
@@ -88,12 +95,18 @@ static void leave_behind(void *unused)
     (void)unused;
     pthread_mutex_lock(&lock);
     for (unsigned c = 0; c < STACK_CLASSES; c++) {
-        struct stack **last = &shelves[c].free;
+        struct shelf *shelf = &shelves[c];
+        struct stack **last = &shelf->free;
         while (*last != NULL)
             last = &(*last)->next;
         *last = left_behind[c];
-        left_behind[c] = shelves[c].free;
-        shelves[c].free = NULL;
+        left_behind[c] = shelf->free;
+        if (shelf->fresh != shelf->fresh_end) {
+            struct remnant *remnant = (struct remnant *)(void *)shelf->fresh;
+            *remnant = (struct remnant){remnants[c], shelf->fresh_end};
+            remnants[c] = remnant;
+        }
+        *shelf = (struct shelf){0};
     }
     pthread_mutex_unlock(&lock);
 }
@@ -112,17 +125,29 @@ static void decide_once(void)
     munmap(probe, page);
 }
 
-/* Takes over what an ended thread left, or reserves address space for the next batch of slots. */
+/* From now on the calling thread has stacks, taken or adopted, and leaves them behind at its end. */
+static void enlist_thread(void)
+{
+    pthread_once(&once, decide_once);
+    pthread_setspecific(at_thread_end, shelves); /* anything but NULL */
+}
+
+/* Takes over what ended threads left, or reserves address space for the next batch of slots. */
 static int restock(struct shelf *shelf, unsigned size_class)
 {
     size_t size = slot_size(size_class);
-    pthread_once(&once, decide_once);
-    pthread_setspecific(at_thread_end, shelves); /* not NULL: so that leave_behind() is called */
+    enlist_thread();
     pthread_mutex_lock(&lock);
     shelf->free = left_behind[size_class];
     left_behind[size_class] = NULL;
+    struct remnant *remnant = shelf->free == NULL ? remnants[size_class] : NULL;
+    if (remnant != NULL) {
+        remnants[size_class] = remnant->next;
+        shelf->fresh = (unsigned char *)remnant;
+        shelf->fresh_end = remnant->end;
+    }
     pthread_mutex_unlock(&lock);
-    if (shelf->free != NULL)
+    if (shelf->free != NULL || remnant != NULL)
         return 0;
     size_t batch = shelf->batch == 0 ? FIRST_BATCH : shelf->batch;
     if (batch * size > STACK_LARGEST * FIRST_BATCH)
@@ -264,6 +289,7 @@ static void make_key(void)
 void stack_blame(stack_owner_fn *owner)
 {
     stack_t now;
+    enlist_thread();
     find_owner = owner;
     pthread_once(&install_once, make_key);
     if (sigaltstack(NULL, &now) != 0 || !(now.ss_flags & SS_DISABLE))
@@ -280,5 +306,6 @@ void stack_blame(stack_owner_fn *owner)
 void stack_blame(stack_owner_fn *owner)
 {
     (void)owner;
+    enlist_thread();
 }
 #endif
