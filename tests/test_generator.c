@@ -850,11 +850,10 @@ static void throwing_an_exit_is_not_closing(void)
 
 static int tries_again(void *arg, value *ret)
 {
-    int error;
+    int error = OOPS;
     (void)arg, (void)ret;
-    do {
+    for (int i = 0; i < 10 && error_is_ordinary(error); i++)
         error = gen_yield(value_str("trying"), NULL);
-    } while (error_is_ordinary(error));
     record("clean-up after %s", error ? error_name(error) : "0");
     return error;
 }
@@ -1102,6 +1101,7 @@ static void frees_one_with_an_error(void *arg)
     (void)arg;
     int status = gen_next(g, NULL);
     gen_free(g);
+    step("the process ends");
     (void)status;
     abort();
 }
@@ -1392,7 +1392,7 @@ static const struct check checks[] = {
     CHECK(an_absurd_stack_is_refused, "", NULL, ""),
     CHECK(a_positive_result_of_a_body_aborts, "", NULL, "1.3"),
     CHECK(freeing_one_that_runs_aborts, "", NULL, "1.3"),
-    CHECK(freeing_one_of_another_thread_aborts, "", NULL, "1.3 1.4 1.5 1.7 1.8"),
+    CHECK(freeing_one_of_another_thread_aborts, "", NULL, "1.4"),
 
     CHECK(the_end_of_the_body_returns_none, "G05", "1.2", "1.3"),
     CHECK(a_returned_value_is_handed_out, "G06", "1.2", "1.3"),
@@ -1400,6 +1400,7 @@ static const struct check checks[] = {
     CHECK(an_error_of_the_body_is_raised, "G14", "1.2", "1.3"),
 
     CHECK(making_one_runs_nothing, "G01", "1.3", "1.2"),
+    CHECK(none_can_be_sent_first, "G09", "1.3", "1.2"),
     CHECK(one_that_runs_cannot_be_adopted, "G18", "1.3", "1.2"),
     CHECK(a_stack_can_be_chosen, "", "1.3", "1.2"),
     SLOW_CHECK(stacks_are_used_again, "G29", "1.3", "1.2", 10),
@@ -1420,7 +1421,6 @@ static const struct check checks[] = {
     CHECK(one_outlives_the_thread_that_made_it, "G18", "1.4", "1.2 1.3"),
 
     CHECK(nothing_but_none_can_be_sent_first, "G09", "1.5", "1.2 1.3 1.4"),
-    CHECK(none_can_be_sent_first, "G09", "1.5", "1.2 1.3"),
     CHECK(the_value_is_returned_once, "G06", "1.5", "1.2 1.3"),
     CHECK(a_closed_one_accepts_anything, "G10", "1.5", "1.2 1.3"),
     CHECK(the_error_is_raised_once, "G14", "1.5", "1.2 1.3"),
@@ -1434,7 +1434,7 @@ static const struct check checks[] = {
     CHECK(a_primed_one_waits_at_its_first_yield, "G34", "1.6", "1.2 1.3 1.4"),
     CHECK(a_primed_one_that_returned_is_closed, "G34", "1.6", "1.2 1.3"),
     CHECK(a_primed_one_that_raised_leaves_nothing, "G34", "1.6", "1.2 1.3"),
-    CHECK(a_primed_one_without_memory_is_refused, "G34", "1.6", "1.3"),
+    CHECK(a_primed_one_without_memory_is_refused, "G34", "1.6", ""),
 
     CHECK(only_errors_can_be_thrown, "G11", "1.7", "1.2 1.3 1.4"),
     CHECK(a_thrown_error_is_raised_at_the_yield, "G11", "1.7", "1.2 1.3 1.4 1.5"),

@@ -337,10 +337,10 @@ static void judge_item(struct item *item, TestResult *result)
     const struct record *r = item->record;
     const char *message = tr_msg(result) == NULL ? "" : tr_msg(result);
     bool own = item->check->exercise != NULL && strcmp(r->unwritten, item->check->exercise) == 0;
-    if (r->progress == SKIPPED) {
-        item->verdict = SKIPS;
-    } else if (r->unwritten[0] != '\0') {
+    if (r->unwritten[0] != '\0') {
         item->verdict = own ? UNWRITTEN : NEEDS;
+    } else if (r->progress == SKIPPED) {
+        item->verdict = SKIPS;
     } else if (r->progress == FAILED) {
         item->verdict = WRONG;
     } else if (strstr(message, "timeout") != NULL) {
