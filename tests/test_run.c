@@ -294,14 +294,14 @@ static void without_memory_it_answers_so(void)
 #define BELOW "5.1 5.2"
 
 static const struct check checks[] = {
-    CHECK(it_answers_what_main_returns, "L08", "5.10", BELOW),
-    CHECK(inside_a_loop_it_is_refused, "L13", "5.10", BELOW),
+    CHECK(it_answers_what_main_returns, "L08", "5.10", ""),
+    CHECK(inside_a_loop_it_is_refused, "L13", "5.10", ""),
     CHECK(a_selector_that_does_not_exist_is_refused, "", NULL, ""),
-    CHECK(what_is_left_is_cancelled_and_finishes, "", "5.10", BELOW),
-    CHECK(clean_up_may_take_time, "", "5.10", BELOW),
-    CHECK(a_reader_that_is_left_closes_its_sock, "S27", "5.10", BELOW " 5.4"),
+    CHECK(what_is_left_is_cancelled_and_finishes, "", "5.10", ""),
+    CHECK(clean_up_may_take_time, "", "5.10", "5.1"),
+    CHECK(a_reader_that_is_left_closes_its_sock, "S27", "5.10", "5.1 5.4"),
     CHECK(a_whole_program_runs, "", "5.10", BELOW " 5.4 5.5 5.6 5.7"),
     CHECK(without_descriptors_it_answers_so, "", NULL, ""),
-    CHECK(without_memory_it_answers_so, "", "5.10", BELOW),
+    CHECK(without_memory_it_answers_so, "", "5.10", ""),
 };
 SUITE(run, 5, checks)

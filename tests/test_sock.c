@@ -330,7 +330,8 @@ static int send_a_lot(void *arg, value *ret)
     if (!error)
         error = sock_send_all(b->sock, data, a_lot());
     free(data);
-    return error ? error : sock_shutdown(b->sock);
+    int ended = sock_shutdown(b->sock); /* also after an error: the receiver shall not wait */
+    return error ? error : ended;
 }
 
 static int receive_a_lot(void *arg, value *ret)
@@ -354,8 +355,8 @@ static void everything_is_sent_however_much(void)
     in.sock = sock_on(fds[1]);
     step("1 MB through a small buffer");
     struct task *sender = start(send_a_lot, &out), *receiver = start(receive_a_lot, &in);
+    expect_ok(finish(receiver)); /* first: if it fails, nobody waits for the other for ever */
     expect_ok(finish(sender));
-    expect_ok(finish(receiver));
     expect_int(in.got, a_lot());
     expect_int(in.wrong, 0);
     sock_close(out.sock);
@@ -370,8 +371,8 @@ static void both_directions_at_once(void)
     a.sock = from_b.sock = sock_on(fds[0]);
     b.sock = from_a.sock = sock_on(fds[1]);
     step("1 MB in each direction, four tasks on two socks");
-    struct task *tasks[] = {start(send_a_lot, &a), start(send_a_lot, &b),
-                            start(receive_a_lot, &from_a), start(receive_a_lot, &from_b)};
+    struct task *tasks[] = {start(receive_a_lot, &from_a), start(receive_a_lot, &from_b),
+                            start(send_a_lot, &a), start(send_a_lot, &b)};
     for (int i = 0; i < 4; i++)
         expect_ok(finish(tasks[i]));
     expect_int(from_a.got, a_lot());
@@ -927,7 +928,7 @@ static const struct check checks[] = {
     CHECK(what_is_there_is_read_at_once, "S20", "5.4", ""),
     CHECK(what_is_not_there_is_waited_for, "S20", "5.4", IN_SELECT),
     CHECK(readiness_without_data_is_waited_out, "S20", "5.4", IN_SELECT),
-    CHECK(the_end_is_an_empty_result_again_and_again, "S21", "5.4", IN_SELECT),
+    CHECK(the_end_is_an_empty_result_again_and_again, "S21", "5.4", ""),
     CHECK(a_pipe_is_read_as_a_socket_is, "S20 S21", "5.4", IN_SELECT),
     CHECK(everything_is_sent_however_much, "S23 S34", "5.5", IN_SELECT " 5.4"),
     CHECK(both_directions_at_once, "S32 S33", "5.5", IN_SELECT " 5.4"),
@@ -936,7 +937,7 @@ static const struct check checks[] = {
     CHECK(a_peer_that_goes_while_we_wait_wakes_the_sender, "S24 S35", "5.5", IN_SELECT),
     CHECK(a_second_reader_is_refused, "S31 S32", "5.4", IN_SELECT " 5.5"),
     CHECK(a_second_writer_is_refused, "S31", "5.5", IN_SELECT),
-    CHECK(a_cancelled_read_leaves_the_data, "S27 S30", "5.4", IN_SELECT),
+    CHECK(a_cancelled_read_leaves_the_data, "S27 S30", "5.4", "5.1"),
     CHECK(cancel_and_repeat_at_once, "S28", "5.4", IN_SELECT),
     CHECK(readiness_and_cancel_together_lose_no_data, "S29", "5.4", IN_SELECT),
     CHECK(accept_gives_a_connection_that_does_not_block, "S26", "5.6", IN_SELECT " 5.4 5.5 5.7"),
@@ -947,9 +948,9 @@ static const struct check checks[] = {
     CHECK(readiness_and_cancel_together_lose_no_connection, "S29", "5.6", IN_SELECT),
     CHECK(without_descriptors_accept_waits_a_moment, "S26", "5.6", IN_SELECT " 5.7"),
     CHECK(a_port_can_be_used_again_after_a_restart, "", "5.6", IN_SELECT " 5.7"),
-    CHECK(closing_tells_whoever_waits_there, "S08", "5.4", IN_SELECT " 5.5"),
+    CHECK(closing_tells_whoever_waits_there, "S08", "5.4", "5.1 5.5"),
     CHECK(closing_what_has_just_become_ready_is_harmless, "S08 S09", "5.4", IN_SELECT),
-    CHECK(a_loop_that_closes_lets_bodies_clean_up, "T32", "5.4", IN_SELECT),
+    CHECK(a_loop_that_closes_lets_bodies_clean_up, "T32", "5.4", "5.1"),
     CHECK(a_sock_may_be_closed_after_its_loop, "S10", NULL, ""),
     CHECK(many_conversations_do_not_mix, "S33", "5.5", IN_SELECT " 5.4"),
 };
