@@ -36,7 +36,7 @@ int64_t bench_now(void)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-void bench_fail(const char *what, const char *file, int line)
+_Noreturn void bench_fail(const char *what, const char *file, int line)
 {
     fprintf(stderr, "%s:%d: the benchmark itself failed: %s\n", file, line, what);
     exit(1);

@@ -58,7 +58,7 @@ void remote_close(struct remote *remote);
 #define BENCH_USE(x) __asm__ volatile("" : : "r"(x) : "memory")
 
 /* A step of a benchmark that must not fail: ends the program with the place. */
-void bench_fail(const char *what, const char *file, int line);
+_Noreturn void bench_fail(const char *what, const char *file, int line);
 #define MUST(x) ((x) ? (void)0 : bench_fail(#x, __FILE__, __LINE__))
 
 #endif

@@ -7,6 +7,7 @@
  *
  *     client CONNECTIONS SLICE_MS ROUNDS NAME=COMMAND…
  *
+ * A slice of 0 ms is one request on each connection: a number of requests that is known beforehand.
  * COMMAND is run by the shell with LISTEN_FD=3, a listening socket, in its environment. The first
  * one is ours. Prints "ratio echoN/NAME VALUE" for each other, medians of the pairs, and "figure"
  * lines with microseconds and requests.
@@ -230,7 +231,7 @@ int main(int argc, char **argv)
                median(servers[i].rate, rounds));
     }
     for (int i = 0; i < n; i++) {
-        kill(servers[i].pid, SIGKILL);
+        kill(servers[i].pid, SIGTERM); /* one under valgrind has something to write */
         waitpid(servers[i].pid, NULL, 0);
     }
     return 0;
