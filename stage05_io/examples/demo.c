@@ -290,7 +290,7 @@ static int server_main(void *arg, value *ret)
     if (!error)
         error = task_spawn(watchdog, server, NULL);
     if (!error)
-        error = (int)sock_recv(done, &byte, 1); /* nobody ever writes: it ends when they have gone */
+        error = (int)sock_recv(done, &byte, 1); /* nobody writes: it ends when they do */
     server->took = now() - server->began;
     sock_close(done);
     return error;
