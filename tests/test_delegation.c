@@ -580,9 +580,38 @@ static void one_that_ended_behind_its_delegators_back_gives_none(void)
     expect_state(c, GEN_CLOSED);
     expect_state(b, GEN_SUSPENDED);
     expect_true("b delegates to nobody", gen_delegate(b) == NULL);
-    next_returns(a, value_none());
+    send_returns(a, value_int(5), value_none());
     expect_trace("outer goes on", "outer goes on");
     free_chain(&chain);
+}
+
+static void the_next_delegation_has_its_value_again(void)
+{
+    int one = 1;
+    struct generator *inner[] = {gen_new(count, &one), gen_new(count, &one)};
+    struct generator *outer = gen_new(delegates_twice, inner);
+    next_yields(outer, value_int(1));
+    next_returns(inner[0], value_str("counted"));
+    next_yields(outer, value_int(1));
+    expect_trace("got None");
+    next_returns(outer, value_str("both"));
+    expect_trace("got counted");
+    gen_free(outer);
+    gen_free(inner[0]);
+    gen_free(inner[1]);
+}
+
+static void one_that_ended_in_a_delegation_gives_none_to_the_next(void)
+{
+    int one = 1;
+    struct generator *inner[2];
+    inner[0] = inner[1] = gen_new(count, &one);
+    struct generator *outer = gen_new(delegates_twice, inner);
+    next_yields(outer, value_int(1));
+    next_returns(outer, value_str("both"));
+    expect_trace("got counted", "got None");
+    gen_free(outer);
+    gen_free(inner[0]);
 }
 
 static void a_middle_one_can_be_driven_to_its_end(void)
@@ -648,6 +677,19 @@ static void the_middle_one_may_turn_the_exit_into_an_error(void)
     free_chain(&chain);
 }
 
+static void each_level_hears_what_the_one_below_raised(void)
+{
+    struct outer a, b;
+    struct generator *inner = gen_new(turns_into_oops, NULL);
+    struct generator *middle = outer_of(&b, inner, PASS_ON), *outer = outer_of(&a, middle, RETURN);
+    next_yields(outer, value_int(1));
+    close_returns(outer, value_str("outer caught it"));
+    expect_trace("outer begins", "outer begins", "outer got OOPS", "outer got OOPS");
+    gen_free(outer);
+    gen_free(middle);
+    gen_free(inner);
+}
+
 static void the_inner_ones_can_be_freed_in_any_order(void)
 {
     static const int orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
@@ -705,9 +747,42 @@ static void one_that_ignores_the_exit_can_be_freed_in_a_chain(void)
     gen_free(inner);
     expect_trace("outer begins", "unraisable: ERR_IGNORED_EXIT");
     gen_set_unraisable(NULL, NULL);
+    struct generator *successor = gen_new(echo, NULL); /* on the same stack, most likely */
     next_returns(outer, value_none());
     expect_trace("outer goes on");
+    expect_state(successor, GEN_CREATED);
+    gen_free(successor);
     gen_free(outer);
+}
+
+/* Answers the exit by delegating to the second one. */
+static int flees_into_the_second(void *arg, value *ret)
+{
+    struct generator **inner = arg;
+    int error = gen_yield_from(inner[0], ret);
+    return error == ERR_GENERATOR_EXIT ? gen_yield_from(inner[1], ret) : error;
+}
+
+static void whom_a_freed_one_delegated_to_goes_on_alone(void)
+{
+    int three = 3;
+    struct generator *inner[] = {gen_new(count, &three), gen_new(count, &three)};
+    struct generator *outer = gen_new(flees_into_the_second, inner);
+    next_yields(outer, value_int(1));
+    gen_set_unraisable(hear, NULL);
+    step("gen_free(outer), which answers the exit with another delegation");
+    gen_free(outer);
+    expect_trace("unraisable: ERR_IGNORED_EXIT");
+    gen_set_unraisable(NULL, NULL);
+    struct generator *successor = gen_new(echo, NULL);
+    struct generator *second = inner[1];
+    next_yields(second, value_int(2));
+    next_yields(second, value_int(3));
+    next_returns(second, value_str("counted"));
+    expect_state(successor, GEN_CREATED);
+    gen_free(successor);
+    gen_free(inner[0]);
+    gen_free(second);
 }
 
 /* --- threads ----------------------------------------------------------------------------------------------- */
@@ -721,6 +796,10 @@ static void *finishes_a_chain(void *arg)
     expect_ok(gen_adopt(chain->a.self));
     int status = gen_send(chain->a.self, value_int(5), &out);
     expect_yields(status, out, value_int(5));
+    status = gen_send(chain->b.self, value_int(6), &out);
+    expect_yields(status, out, value_int(6));
+    status = gen_send(chain->c, value_int(7), &out);
+    expect_yields(status, out, value_int(7));
     status = gen_send(chain->a.self, value_str("stop"), &out);
     expect_returns(status, out, value_str("over"));
     free_chain(chain);
@@ -880,10 +959,12 @@ static const struct check checks[] = {
     CHECK(an_error_that_nobody_catches_comes_out, "Y05", "1.9", "1.2 1.3 1.4 1.7"),
     CHECK(a_delegated_one_can_be_driven_directly, "Y11", "1.9", "1.2 1.3 1.4 1.5"),
     CHECK(one_that_ended_behind_its_delegators_back_gives_none, "Y11", "1.9", "1.2 1.3 1.4 1.5"),
+    CHECK(the_next_delegation_has_its_value_again, "Y03", "1.9", "1.2 1.3 1.4 1.5"),
+    CHECK(one_that_ended_in_a_delegation_gives_none_to_the_next, "Y10", "1.9", "1.2 1.3 1.4"),
     CHECK(a_middle_one_can_be_driven_to_its_end, "Y11", "1.9", "1.2 1.3 1.4 1.5"),
     CHECK(an_error_thrown_into_the_middle_goes_inwards, "Y05 Y11", "1.9", "1.2 1.3 1.4 1.5 1.7"),
     CHECK(one_that_ignores_the_exit_can_be_freed_in_a_chain, "G26", "1.9", "1.2 1.3 1.4 1.5 1.7 1.8"),
-    CHECK(a_chain_is_adopted_as_a_whole, "", "1.9", "1.2 1.3 1.4"),
+    CHECK(a_chain_is_adopted_as_a_whole, "", "1.9", "1.2 1.3 1.4 1.5"),
     SLOW_CHECK(a_chain_of_100000_levels_talks_and_ends, "Y16", "1.9", "1.2 1.3 1.4", 20),
     SLOW_CHECK(an_error_passes_100000_levels, "Y16", "1.9", "1.2 1.3 1.4 1.7", 20),
 
@@ -895,6 +976,8 @@ static const struct check checks[] = {
     CHECK(closing_the_outer_one_closes_a_shared_inner_one, "Y11", "1.10", "1.2 1.3 1.4 1.5 1.7 1.8 1.9"),
     CHECK(clean_up_runs_from_the_inside_out, "G25 Y06", "1.10", "1.2 1.3 1.4 1.7 1.8 1.9"),
     CHECK(the_middle_one_may_turn_the_exit_into_an_error, "Y07", "1.10", "1.2 1.3 1.4 1.7 1.8 1.9"),
+    CHECK(each_level_hears_what_the_one_below_raised, "Y07", "1.10", "1.2 1.3 1.4 1.7 1.8 1.9"),
+    CHECK(whom_a_freed_one_delegated_to_goes_on_alone, "G26", "1.10", "1.2 1.3 1.4 1.5 1.7 1.8 1.9"),
     CHECK(a_middle_one_can_be_closed, "Y06 Y11", "1.10", "1.2 1.3 1.4 1.5 1.7 1.8 1.9"),
     CHECK(the_inner_ones_can_be_freed_in_any_order, "G26", "1.10", "1.2 1.3 1.4 1.5 1.7 1.8 1.9"),
     CHECK(a_chain_goes_on_when_its_middle_is_freed, "G26", "1.10", "1.2 1.3 1.4 1.5 1.7 1.8 1.9"),

@@ -397,7 +397,9 @@ static void ten_thousand_live_at_once(void)
 
 static void stacks_are_used_again(void)
 {
-    step("100,000 generators, one after the other");
+    gen_free(gen_new(empty, NULL));
+    step("100,000 generators, one after the other; the system gives no more memory");
+    fail_mapping(1);
     for (int i = 0; i < (harness_is_slow() ? 2000 : 100000); i++) {
         struct generator *g = gen_new(returns_seven, NULL);
         value out;
@@ -406,6 +408,7 @@ static void stacks_are_used_again(void)
             expect_returns(status, out, value_int(7));
         gen_free(g);
     }
+    expect_true("one stack is enough", !allocation_failed());
 }
 
 static int asks_who_runs(void *arg, value *ret)
@@ -721,6 +724,20 @@ static void a_primed_one_that_raised_leaves_nothing(void)
     expect_state(fresh, GEN_CREATED);
     expect_int(gen_next(fresh, NULL), GEN_RETURN);
     gen_free(fresh);
+}
+
+static void primed_ones_that_raise_use_one_stack(void)
+{
+    gen_free(gen_new(empty, NULL));
+    step("1000 of them; the system gives no more memory");
+    fail_mapping(1);
+    for (int i = 0; i < 1000; i++) {
+        struct generator *g;
+        int status = gen_new_primed(raises_oops, NULL, &g);
+        if (status != OOPS)
+            expect_error(status, OOPS);
+    }
+    expect_true("one stack is enough", !allocation_failed());
 }
 
 static void a_primed_one_without_memory_is_refused(void)
@@ -1434,6 +1451,7 @@ static const struct check checks[] = {
     CHECK(a_primed_one_waits_at_its_first_yield, "G34", "1.6", "1.2 1.3 1.4"),
     CHECK(a_primed_one_that_returned_is_closed, "G34", "1.6", "1.2 1.3"),
     CHECK(a_primed_one_that_raised_leaves_nothing, "G34", "1.6", "1.2 1.3"),
+    CHECK(primed_ones_that_raise_use_one_stack, "G34", "1.6", "1.2 1.3"),
     CHECK(a_primed_one_without_memory_is_refused, "G34", "1.6", ""),
 
     CHECK(only_errors_can_be_thrown, "G11", "1.7", "1.2 1.3 1.4"),
