@@ -776,6 +776,7 @@ static void whom_a_freed_one_delegated_to_goes_on_alone(void)
     gen_set_unraisable(NULL, NULL);
     struct generator *successor = gen_new(echo, NULL);
     struct generator *second = inner[1];
+    expect_ok(gen_adopt(second)); /* nobody delegates to it any more */
     next_yields(second, value_int(2));
     next_yields(second, value_int(3));
     next_returns(second, value_str("counted"));
