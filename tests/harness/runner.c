@@ -493,6 +493,15 @@ static void say_output(const struct item *item)
             say_text("output:", line[i]);
 }
 
+/* A command must not be cut: what does not fit goes on in the next line, as a shell understands it. */
+static void say_command(const char *label, const char *command, const char *more)
+{
+    bool fits = strlen(command) + strlen(more) <= WIDTH - 12;
+    say(NULL, "  %-9s %s%s", label, command, fits ? more : " \\");
+    if (!fits)
+        say(NULL, "  %-9s  %s", "", more);
+}
+
 static const char *directory_of_stage(int stage)
 {
     static const char *const names[] = {"", "stage01_generators", "stage02_futures", "stage03_tasks",
@@ -545,8 +554,11 @@ static void say_failure(const struct item *item)
     const char *variant = getenv("VARIANT"); /* as given to make: "CC=clang SAN=address" */
     if (variant != NULL && variant[0] != '\0')
         put(more + strlen(more), sizeof more - strlen(more), " %s", variant);
-    say(NULL, "  %-9s make stage%d CHECK=%s%s", "again:", build_stage, c->name, more);
-    say(NULL, "  %-9s make debug CHECK=%s%s", "debug:", c->name, more);
+    char command[200];
+    put(command, sizeof command, "make stage%d CHECK=%s", build_stage, c->name);
+    say_command("again:", command, more);
+    put(command, sizeof command, "make debug CHECK=%s", c->name);
+    say_command("debug:", command, more);
     if (c->exercise != NULL)
         say(NULL, "  %-9s %s/README.md, exercise %s", "read:", directory_of_stage(item->suite->stage),
             c->exercise);
