@@ -47,11 +47,11 @@ int sleep_for(double seconds)
     if (f == NULL)
         return -ENOMEM;
     int error = loop_call_later(loop, seconds, wake, f, &timer);
-    if (!error)
+    if (!error || error == ERR_CLOSED) /* then task_await() says what is to be done */
         error = task_await(f, NULL);
     handle_cancel(timer); /* if we were cancelled, it still waits for its time */
     future_unref(f);
-    return error == ERR_CLOSED ? ERR_GENERATOR_EXIT : error;
+    return error;
     /* END 4.9 */
 }
 
@@ -70,6 +70,7 @@ struct gather {
     size_t waiting;        /* for so many different children */
     bool return_exceptions;
     bool cancel_requested;
+    bool cancelling; /* its children are being cancelled at this moment */
     struct child children[];
 };
 
@@ -107,11 +108,18 @@ static int child_done(struct call *call)
 static bool gather_cancel(struct future *f, bool alone)
 {
     struct gather *g = as_gather(f);
-    (void)alone;
+    bool requested = false;
+    if (alone || g->cancelling) { /* we wait for somebody who waits for us: end here */
+        int refused = future_finish(f, ERR_CANCELLED, value_none());
+        return refused == 0;
+    }
+    g->cancelling = true;
     for (size_t i = 0; i < g->n; i++)
         if (g->children[i].gather != NULL && future_cancel(g->children[i].future))
-            g->cancel_requested = true;
-    return g->cancel_requested;
+            requested = true;
+    g->cancelling = false;
+    g->cancel_requested = g->cancel_requested || requested;
+    return requested;
 }
 
 static void gather_destroy(struct future *f)
@@ -255,6 +263,8 @@ int wait_for(struct future *f, double timeout, value *out)
         return ERR_VALUE;
     if (loop == NULL)
         return ERR_RUNTIME;
+    if (future_dispatcher(f) != task_dispatcher(task) && !future_done(f))
+        return ERR_WRONG_LOOP; /* before it is cancelled */
     if (future_done(f) || isinf(timeout) == 1)
         return task_await(f, out);
     if (timeout <= 0) {
@@ -269,7 +279,7 @@ int wait_for(struct future *f, double timeout, value *out)
     struct handle timer;
     unsigned cancels = task_cancel_count(task);
     int error = loop_call_later(loop, timeout, expire, &deadline, &timer);
-    if (error)
+    if (error && error != ERR_CLOSED) /* then task_await() says what is to be done */
         return error;
     error = task_await(f, out);
     handle_cancel(timer);
