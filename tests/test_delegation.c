@@ -129,7 +129,8 @@ static struct generator *outer_of(struct outer *o, struct generator *inner, enum
     return o->self;
 }
 
-/* --- 1.9: talking ------------------------------------------------------------------------------ */
+/* --- 1.9: talking ------------------------------------------------------------------------------
+ */
 
 static void the_inner_ones_yields_go_to_the_resumer(void)
 {
@@ -166,7 +167,9 @@ static int delegates_twice(void *arg, value *ret)
     int error = 0;
     for (int i = 0; i < 2 && !error; i++) {
         error = gen_yield_from(inner[i], &got);
-        record("got %s", error ? error_name(error) : value_is_none(got) ? "None" : value_as_str(got));
+        record("got %s", error                ? error_name(error)
+                         : value_is_none(got) ? "None"
+                                              : value_as_str(got));
     }
     *ret = value_str("both");
     return error;
@@ -358,7 +361,8 @@ static void the_value_may_be_unwanted(void)
     gen_free(inner);
 }
 
-/* --- the tree of the course: a walk that delegates to itself -------------------------------------- */
+/* --- the tree of the course: a walk that delegates to itself
+ * -------------------------------------- */
 
 struct node {
     int key;
@@ -398,7 +402,8 @@ static void a_tree_is_walked_in_order(void)
     gen_free(g);
 }
 
-/* --- 1.7 and 1.9: throwing through ----------------------------------------------------------------- */
+/* --- 1.7 and 1.9: throwing through
+ * ----------------------------------------------------------------- */
 
 static void a_thrown_error_goes_to_the_inner_one_first(void)
 {
@@ -440,7 +445,8 @@ static void an_error_that_nobody_catches_comes_out(void)
     gen_free(b.inner);
 }
 
-/* --- 1.10: closing from the inside out ---------------------------------------------------------------- */
+/* --- 1.10: closing from the inside out
+ * ---------------------------------------------------------------- */
 
 static void close_ends_the_inner_one_first(void)
 {
@@ -526,7 +532,8 @@ static void closing_the_outer_one_closes_a_shared_inner_one(void)
     gen_free(inner);
 }
 
-/* --- chains: a, which delegates to b, which delegates to c ---------------------------------------------- */
+/* --- chains: a, which delegates to b, which delegates to c
+ * ---------------------------------------------- */
 
 struct chain {
     struct outer a, b;
@@ -673,7 +680,8 @@ static void the_middle_one_may_turn_the_exit_into_an_error(void)
     make_chain(&chain, RETURN, RAISE);
     struct generator *a = chain.a.self;
     close_returns(a, value_str("outer caught it"));
-    expect_trace("inner ends with ERR_GENERATOR_EXIT", "outer got ERR_GENERATOR_EXIT", "outer got ALAS");
+    expect_trace("inner ends with ERR_GENERATOR_EXIT", "outer got ERR_GENERATOR_EXIT",
+                 "outer got ALAS");
     free_chain(&chain);
 }
 
@@ -692,7 +700,8 @@ static void each_level_hears_what_the_one_below_raised(void)
 
 static void the_inner_ones_can_be_freed_in_any_order(void)
 {
-    static const int orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+    static const int orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
+                                     {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
     for (int i = 0; i < 6; i++) {
         struct chain chain;
         make_chain(&chain, PASS_ON, PASS_ON);
@@ -786,7 +795,9 @@ static void whom_a_freed_one_delegated_to_goes_on_alone(void)
     gen_free(second);
 }
 
-/* --- threads ----------------------------------------------------------------------------------------------- */
+/* --- threads
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static void *finishes_a_chain(void *arg)
 {
@@ -842,7 +853,9 @@ static void nobody_delegates_to_one_of_another_thread(void)
     gen_free(outer);
 }
 
-/* --- depth ---------------------------------------------------------------------------------------------------- */
+/* --- depth
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 struct level {
     struct generator *inner;
@@ -964,21 +977,25 @@ static const struct check checks[] = {
     CHECK(one_that_ended_in_a_delegation_gives_none_to_the_next, "Y10", "1.9", "1.2 1.3 1.4"),
     CHECK(a_middle_one_can_be_driven_to_its_end, "Y11", "1.9", "1.2 1.3 1.4 1.5"),
     CHECK(an_error_thrown_into_the_middle_goes_inwards, "Y05 Y11", "1.9", "1.2 1.3 1.4 1.5 1.7"),
-    CHECK(one_that_ignores_the_exit_can_be_freed_in_a_chain, "G26", "1.9", "1.2 1.3 1.4 1.5 1.7 1.8"),
+    CHECK(one_that_ignores_the_exit_can_be_freed_in_a_chain, "G26", "1.9",
+          "1.2 1.3 1.4 1.5 1.7 1.8"),
     CHECK(a_chain_is_adopted_as_a_whole, "", "1.9", "1.2 1.3 1.4 1.5"),
     SLOW_CHECK(a_chain_of_100000_levels_talks_and_ends, "Y16", "1.9", "1.2 1.3 1.4", 20),
     SLOW_CHECK(an_error_passes_100000_levels, "Y16", "1.9", "1.2 1.3 1.4 1.7", 20),
 
     CHECK(close_ends_the_inner_one_first, "G25 Y06", "1.10", "1.2 1.3 1.4 1.7 1.8 1.9"),
     CHECK(throwing_an_exit_closes_the_inner_one_too, "Y06", "1.10", "1.2 1.3 1.4 1.7 1.9"),
-    CHECK(an_error_of_the_inner_clean_up_replaces_the_exit, "Y07", "1.10", "1.2 1.3 1.4 1.7 1.8 1.9"),
+    CHECK(an_error_of_the_inner_clean_up_replaces_the_exit, "Y07", "1.10",
+          "1.2 1.3 1.4 1.7 1.8 1.9"),
     CHECK(an_inner_one_that_will_not_end_is_told_of_in_the_outer_one, "Y08", "1.10",
           "1.2 1.3 1.4 1.7 1.8 1.9"),
-    CHECK(closing_the_outer_one_closes_a_shared_inner_one, "Y11", "1.10", "1.2 1.3 1.4 1.5 1.7 1.8 1.9"),
+    CHECK(closing_the_outer_one_closes_a_shared_inner_one, "Y11", "1.10",
+          "1.2 1.3 1.4 1.5 1.7 1.8 1.9"),
     CHECK(clean_up_runs_from_the_inside_out, "G25 Y06", "1.10", "1.2 1.3 1.4 1.7 1.8 1.9"),
     CHECK(the_middle_one_may_turn_the_exit_into_an_error, "Y07", "1.10", "1.2 1.3 1.4 1.7 1.8 1.9"),
     CHECK(each_level_hears_what_the_one_below_raised, "Y07", "1.10", "1.2 1.3 1.4 1.7 1.8 1.9"),
-    CHECK(whom_a_freed_one_delegated_to_goes_on_alone, "G26", "1.10", "1.2 1.3 1.4 1.5 1.7 1.8 1.9"),
+    CHECK(whom_a_freed_one_delegated_to_goes_on_alone, "G26", "1.10",
+          "1.2 1.3 1.4 1.5 1.7 1.8 1.9"),
     CHECK(a_middle_one_can_be_closed, "Y06 Y11", "1.10", "1.2 1.3 1.4 1.5 1.7 1.8 1.9"),
     CHECK(the_inner_ones_can_be_freed_in_any_order, "G26", "1.10", "1.2 1.3 1.4 1.5 1.7 1.8 1.9"),
     CHECK(a_chain_goes_on_when_its_middle_is_freed, "G26", "1.10", "1.2 1.3 1.4 1.5 1.7 1.8 1.9"),

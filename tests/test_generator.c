@@ -149,8 +149,8 @@ static void a_returned_value_is_handed_out(void)
 
 static void any_value_can_be_returned(void)
 {
-    value values[] = {value_none(), value_bool(false), value_int(0), value_int(-1),
-                      value_str(""), value_str("x"), value_ptr(NULL), value_ptr(&values)};
+    value values[] = {value_none(),  value_bool(false), value_int(0),    value_int(-1),
+                      value_str(""), value_str("x"),    value_ptr(NULL), value_ptr(&values)};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         char text[40];
         value_format(values[i], text, sizeof text);
@@ -171,7 +171,8 @@ static void an_error_of_the_body_is_raised(void)
 
 static void every_kind_of_error_passes_unchanged(void)
 {
-    static const int errors[] = {-ENOENT, ERR_TYPE, ERR_BUSY, ERR_GENERATOR_EXIT, ERR_CANCELLED, ALAS};
+    static const int errors[] = {-ENOENT,       ERR_TYPE, ERR_BUSY, ERR_GENERATOR_EXIT,
+                                 ERR_CANCELLED, ALAS};
     for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
         struct generator *g = gen_new(count_to_three, NULL);
         next_yields(g, value_int(1));
@@ -436,7 +437,8 @@ static void the_state_can_be_asked(void)
     gen_free(g);
 }
 
-/* --- 1.5: the dead and the busy ---------------------------------------------------------------- */
+/* --- 1.5: the dead and the busy ----------------------------------------------------------------
+ */
 
 static void nothing_but_none_can_be_sent_first(void)
 {
@@ -692,7 +694,8 @@ static void one_that_runs_cannot_be_adopted(void)
     gen_free(g);
 }
 
-/* --- 1.6: primed ---------------------------------------------------------------------------------- */
+/* --- 1.6: primed
+ * ---------------------------------------------------------------------------------- */
 
 static void a_primed_one_waits_at_its_first_yield(void)
 {
@@ -753,7 +756,8 @@ static void a_primed_one_without_memory_is_refused(void)
     expect_true("g is NULL", g == NULL);
 }
 
-/* --- 1.7: throw ------------------------------------------------------------------------------------ */
+/* --- 1.7: throw
+ * ------------------------------------------------------------------------------------ */
 
 static void only_errors_can_be_thrown(void)
 {
@@ -850,8 +854,8 @@ static void an_error_may_become_another(void)
 
 static void throwing_an_exit_is_not_closing(void)
 {
-    struct generator *a = gen_new(catches_and_yields, NULL), *b = gen_new(catches_and_returns, NULL),
-                     *c = gen_new(tidy, NULL);
+    struct generator *a = gen_new(catches_and_yields, NULL),
+                     *b = gen_new(catches_and_returns, NULL), *c = gen_new(tidy, NULL);
     next_yields(a, value_int(1));
     throw_yields(a, ERR_GENERATOR_EXIT, value_str("caught"));
     next_returns(a, value_str("fine"));
@@ -938,7 +942,8 @@ static void outs_may_be_null_when_it_raises(void)
     gen_free(fresh);
 }
 
-/* --- 1.8: close ------------------------------------------------------------------------------------ */
+/* --- 1.8: close
+ * ------------------------------------------------------------------------------------ */
 
 static void closing_one_that_has_not_started_runs_nothing(void)
 {
@@ -1130,7 +1135,8 @@ static void without_a_hook_the_error_is_printed(void)
                  frees_one_with_an_error, NULL);
 }
 
-/* --- programs of the course: filters, pipelines ------------------------------------------------------ */
+/* --- programs of the course: filters, pipelines
+ * ------------------------------------------------------ */
 
 /* Sends on what it is sent, doubled; whatever happens to the target happens to it. */
 static int doubles(void *arg, value *ret)
@@ -1245,7 +1251,8 @@ static void a_pipeline_is_closed_from_source_to_sink(void)
     gen_free(end);
 }
 
-/* --- what only a broken program does ------------------------------------------------------------------ */
+/* --- what only a broken program does
+ * ------------------------------------------------------------------ */
 
 static void yields_outside(void *arg)
 {
@@ -1322,8 +1329,8 @@ static void runs_one_that_returns_one(void *arg)
 static void a_positive_result_of_a_body_aborts(void)
 {
     step("gen_next(g), whose body says return 1");
-    expect_death(SIGABRT, "the body of generator 'returns_one' returned 1", runs_one_that_returns_one,
-                 NULL);
+    expect_death(SIGABRT, "the body of generator 'returns_one' returned 1",
+                 runs_one_that_returns_one, NULL);
 }
 
 static void makes_one_of_nothing(void *arg)
@@ -1338,11 +1345,13 @@ static void a_generator_without_a_body_aborts(void)
     expect_death(SIGABRT, "gen_new() without a body", makes_one_of_nothing, NULL);
 }
 
-/* --- memory ------------------------------------------------------------------------------------------ */
+/* --- memory
+ * ------------------------------------------------------------------------------------------ */
 
 static void an_absurd_stack_is_refused(void)
 {
-    static const size_t absurd[] = {((size_t)64 << 20) + 1, SIZE_MAX, SIZE_MAX / 2, SIZE_MAX - 4095};
+    static const size_t absurd[] = {((size_t)64 << 20) + 1, SIZE_MAX, SIZE_MAX / 2,
+                                    SIZE_MAX - 4095};
     for (size_t i = 0; i < sizeof absurd / sizeof *absurd; i++) {
         struct generator *g = (void *)&g;
         step("gen_new_sized(empty, NULL, \"absurd\", %zu, &g)", absurd[i]);
@@ -1363,7 +1372,8 @@ static int touches(void *arg, value *ret)
 
 static void a_stack_can_be_chosen(void)
 {
-    static const size_t sizes[] = {0, 1, 16 << 10, (16 << 10) + 1, 100000, 1 << 20, 10 << 20, 64 << 20};
+    static const size_t sizes[] = {0,      1,       16 << 10, (16 << 10) + 1,
+                                   100000, 1 << 20, 10 << 20, 64 << 20};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         struct generator *g = NULL;
         size_t use = sizes[i] < 32 << 10 ? 4 << 10 : sizes[i] / 2;

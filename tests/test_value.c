@@ -32,8 +32,10 @@ static void values_print_as_in_python(void)
     expect_str(text_of(value_bool(false)), "False");
     expect_str(text_of(value_int(0)), "0");
     expect_str(text_of(value_int(-5)), "-5");
-    expect_str(text_of(value_int(INTPTR_MAX)), INTPTR_MAX > 2147483647 ? "9223372036854775807" : "2147483647");
-    expect_str(text_of(value_int(INTPTR_MIN)), INTPTR_MAX > 2147483647 ? "-9223372036854775808" : "-2147483648");
+    expect_str(text_of(value_int(INTPTR_MAX)),
+               INTPTR_MAX > 2147483647 ? "9223372036854775807" : "2147483647");
+    expect_str(text_of(value_int(INTPTR_MIN)),
+               INTPTR_MAX > 2147483647 ? "-9223372036854775808" : "-2147483648");
     expect_str(text_of(value_str("")), "''");
     expect_str(text_of(value_str("hello")), "'hello'");
 }
@@ -57,8 +59,10 @@ static void no_address_is_ever_printed(void)
 
 static void a_short_buffer_gets_as_much_as_fits(void)
 {
-    static const value values[] = {{0}, {&value_type_int, {.integer = -12345}},
-                                   {&value_type_str, {.string = "a\n'b'"}}, {&value_type_ptr, {0}},
+    static const value values[] = {{0},
+                                   {&value_type_int, {.integer = -12345}},
+                                   {&value_type_str, {.string = "a\n'b'"}},
+                                   {&value_type_ptr, {0}},
                                    {&value_type_bool, {.integer = 1}}};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         char whole[64];

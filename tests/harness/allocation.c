@@ -198,8 +198,10 @@ WRAPPED void __wrap_free(void *p)
     __real_free(p);
 }
 
-/* Unlike the others this one stays refused: stacks are asked for again and again, each time less. */
-WRAPPED void *__wrap_mmap(void *address, size_t size, int protection, int flags, int fd, off_t offset)
+/* Unlike the others this one stays refused: stacks are asked for again and again, each time less.
+ */
+WRAPPED void *__wrap_mmap(void *address, size_t size, int protection, int flags, int fd,
+                          off_t offset)
 {
     if (burns_down(&mapping_fuse)) {
         mapping_fuse = 1;

@@ -290,7 +290,8 @@ void record(const char *format, ...)
     struct fact f = {.kind = k, .file = file, .line = line, .what = what, __VA_ARGS__}; \
     establish(&f)
 
-void harness_expect_resume(const char *file, int line, int status, value out, int want, value want_out)
+void harness_expect_resume(const char *file, int line, int status, value out, int want,
+                           value want_out)
 {
     const char *what = "";
     FACT(RESUME, .got = status, .got_value = out, .want = want, .want_value = want_out);
@@ -322,14 +323,16 @@ static void copy_text(struct fact *f, const char *got)
     f->got_text[length] = '\0';
 }
 
-void harness_expect_str(const char *file, int line, const char *what, const char *got, const char *want)
+void harness_expect_str(const char *file, int line, const char *what, const char *got,
+                        const char *want)
 {
     struct fact f = {.kind = STRING, .file = file, .line = line, .what = what, .want_text = want};
     copy_text(&f, got);
     establish(&f);
 }
 
-void harness_expect_text(const char *file, int line, const char *what, const char *got, const char *part)
+void harness_expect_text(const char *file, int line, const char *what, const char *got,
+                         const char *part)
 {
     struct fact f = {.kind = PART, .file = file, .line = line, .what = what, .want_text = part};
     copy_text(&f, got);
@@ -369,7 +372,8 @@ static void join(char *text, size_t size, const char *const *lines, int n)
     size_t length = 0;
     put(text, size, n == 0 ? "nothing happens" : "%s", "");
     for (int i = 0; i < n && length < size - 1; i++)
-        length += (size_t)snprintf(text + length, size - length, "%s%s", i > 0 ? ", " : "", lines[i]);
+        length +=
+            (size_t)snprintf(text + length, size - length, "%s%s", i > 0 ? ", " : "", lines[i]);
 }
 
 void harness_expect_trace(const char *file, int line, const char *const *want)
@@ -454,7 +458,7 @@ void harness_expect_death(const char *file, int line, int signal, const char *te
     if (WIFSIGNALED(status) && WTERMSIG(status) == signal && (text == NULL || strstr(said, text)))
         return;
     put(want, sizeof want, "the process ends by %s%s%s", strsignal(signal),
-             text == NULL ? "" : ", saying: ", text == NULL ? "" : text);
+        text == NULL ? "" : ", saying: ", text == NULL ? "" : text);
     if (WIFSIGNALED(status))
         put(got, sizeof got, "it ends by %s, saying: %s", strsignal(WTERMSIG(status)), said);
     else
@@ -477,7 +481,7 @@ void harness_report(const char *message, int error)
 static void describe_report(char *text, size_t size, const struct report *r)
 {
     put(text, size, "a report: %s%s%s", r->text, r->error ? ", " : "",
-             r->error ? error_name(r->error) : "");
+        r->error ? error_name(r->error) : "");
 }
 
 void harness_expect_report(const char *file, int line, const char *text, int error)
@@ -580,7 +584,8 @@ static void check_memory(void)
         blocks = allocation_left(&bytes, &first);
     }
     if (blocks > 0 && !keeps_memory)
-        harness_fail(NULL, 0, "memory leak: %zu block%s not freed, %zu bytes in all, %zu in the first",
+        harness_fail(NULL, 0,
+                     "memory leak: %zu block%s not freed, %zu bytes in all, %zu in the first",
                      blocks, blocks == 1 ? " was" : "s were", bytes, first);
 }
 
@@ -591,7 +596,8 @@ static void check_descriptors(void)
         close(sockets[i]); /* EBADF: the check has done so */
     now = count_descriptors();
     if (now > descriptors_before)
-        harness_fail(NULL, 0, "descriptor leak: %d more open than before", now - descriptors_before);
+        harness_fail(NULL, 0, "descriptor leak: %d more open than before",
+                     now - descriptors_before);
 }
 
 void harness_end(void)

@@ -66,12 +66,17 @@ struct check {
     void (*fn)(void);
     const char *file;
     int line;
-    unsigned seconds;     /* it may take; 0: the usual (4) */
+    unsigned seconds; /* it may take; 0: the usual (4) */
 };
 
-#define CHECK(fn, rows, exercise, needs) {#fn, rows, exercise, needs, fn, __FILE__, __LINE__, 0}
+#define CHECK(fn, rows, exercise, needs) \
+    { \
+#fn, rows, exercise, needs, fn, __FILE__, __LINE__, 0 \
+    }
 #define SLOW_CHECK(fn, rows, exercise, needs, seconds) \
-    {#fn, rows, exercise, needs, fn, __FILE__, __LINE__, seconds}
+    { \
+#fn, rows, exercise, needs, fn, __FILE__, __LINE__, seconds \
+    }
 
 struct suite {
     const char *name;
@@ -84,12 +89,12 @@ struct suite {
 
 void harness_add_suite(struct suite *suite);
 
-#define HARNESS_SUITE(name, stage, on_fixture, checks)                                             \
-    static struct suite suite_##name = {#name, stage, on_fixture, sizeof(checks) / sizeof *(checks), \
-                                        checks, NULL};                                             \
-    __attribute__((constructor)) static void suite_##name##_add(void)                             \
-    {                                                                                              \
-        harness_add_suite(&suite_##name);                                                          \
+#define HARNESS_SUITE(name, stage, on_fixture, checks) \
+    static struct suite suite_##name = { \
+        #name, stage, on_fixture, sizeof(checks) / sizeof *(checks), checks, NULL}; \
+    __attribute__((constructor)) static void suite_##name##_add(void) \
+    { \
+        harness_add_suite(&suite_##name); \
     }
 #define SUITE(name, stage, checks) HARNESS_SUITE(name, stage, false, checks)
 #define SUITE_ON_FIXTURE(name, stage, checks) HARNESS_SUITE(name, stage, true, checks)
@@ -166,7 +171,8 @@ unsigned random_below(unsigned below);
 
 /**
  * The nth (1 is the next) malloc, calloc or realloc of the library fails, once; 0: none any more.
- * To try all: for (unsigned n = 1; ; n++) { fail_allocation(n); …; if (!allocation_failed()) break; }
+ * To try all: for (unsigned n = 1; ; n++) { fail_allocation(n); …; if (!allocation_failed()) break;
+ * }
  */
 void fail_allocation(unsigned nth);
 /** The nth mmap() (stacks) and all that follow fail, until allocation_failed() is asked. */
@@ -176,7 +182,8 @@ void fail_thread(unsigned nth);
 /** Whether the failure that was asked for last has happened; takes the wish back. */
 bool allocation_failed(void);
 
-/* --- fixtures ---------------------------------------------------------------------------------- */
+/* --- fixtures ----------------------------------------------------------------------------------
+ */
 
 /** The check's dispatcher, made by the first call and closed after the check. */
 struct dispatcher *fixture_dispatcher(void);
@@ -210,15 +217,20 @@ const char *fixture_kind(void);
 /** Two connected descriptors, non-blocking, closed after the check if you have not. */
 void fixture_socketpair(int fds[2]);
 
-/* --- behind the macros ------------------------------------------------------------------------- */
+/* --- behind the macros -------------------------------------------------------------------------
+ */
 
 void harness_expect_trace(const char *file, int line, const char *const *want);
-void harness_expect_resume(const char *file, int line, int status, value out, int want, value want_out);
+void harness_expect_resume(const char *file, int line, int status, value out, int want,
+                           value want_out);
 void harness_expect_status(const char *file, int line, const char *what, long long got, int want);
-void harness_expect_int(const char *file, int line, const char *what, long long got, long long want);
+void harness_expect_int(const char *file, int line, const char *what, long long got,
+                        long long want);
 void harness_expect_value(const char *file, int line, const char *what, value got, value want);
-void harness_expect_str(const char *file, int line, const char *what, const char *got, const char *want);
-void harness_expect_text(const char *file, int line, const char *what, const char *got, const char *part);
+void harness_expect_str(const char *file, int line, const char *what, const char *got,
+                        const char *want);
+void harness_expect_text(const char *file, int line, const char *what, const char *got,
+                         const char *part);
 void harness_expect_time(const char *file, int line, const char *what, double got, double want);
 void harness_expect_true(const char *file, int line, const char *sentence, bool condition);
 void harness_expect_state(const char *file, int line, const char *what, enum gen_state got,

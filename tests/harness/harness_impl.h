@@ -22,17 +22,17 @@ enum progress {
 };
 
 struct record {
-    int order;               /* the how-manieth it was to begin */
-    unsigned char progress;  /* enum progress */
-    bool random;             /* it asked for random numbers */
-    char unwritten[12];      /* the first unwritten exercise that was met */
-    int steps;               /* how many there were; the last ones are kept */
+    int order;              /* the how-manieth it was to begin */
+    unsigned char progress; /* enum progress */
+    bool random;            /* it asked for random numbers */
+    char unwritten[12];     /* the first unwritten exercise that was met */
+    int steps;              /* how many there were; the last ones are kept */
     char step[STEPS][STEP_SIZE];
     char want[TEXT_SIZE], got[TEXT_SIZE]; /* of the expectation that failed */
-    char reason[TEXT_SIZE];  /* other reasons */
-    char file[200];          /* where the expectation stands */
+    char reason[TEXT_SIZE];               /* other reasons */
+    char file[200];                       /* where the expectation stands */
     int line;
-    long output;             /* where in the common file its output begins */
+    long output; /* where in the common file its output begins */
     double seconds;
 };
 
@@ -54,7 +54,7 @@ void fixture_end(void);
 /* The clock under the loop: virtual_clock.c or virtual_time.c. */
 struct poller;
 struct poller *virtual_poller(const char *kind);
-void virtual_limit(double seconds);    /* time may go on by itself up to here */
+void virtual_limit(double seconds); /* time may go on by itself up to here */
 double virtual_now(void);
 void virtual_set(double seconds);
 void virtual_end(void);

@@ -2,8 +2,8 @@
  * Runs the checks and says what came out, to a student (--card), to a table (--results), or to a
  * script (--list).
  *
- * Check gives each check a process, a time limit and the cause of its death. What happened inside is
- * in the records, which lie in shared memory. A check has passed only if its record says that it
+ * Check gives each check a process, a time limit and the cause of its death. What happened inside
+ * is in the records, which lie in shared memory. A check has passed only if its record says that it
  * reached its end: a process that exits with 0 half-way would be a success to Check.
  */
 #include <check.h>
@@ -46,7 +46,7 @@ enum { USUAL_SECONDS = 4, EXERCISES = 100, WIDTH = 80, CARD_LINES = 25 };
 
 enum verdict { PASSED, WRONG, CRASHED, HUNG, LEFT_EARLY, UNWRITTEN, NEEDS, SKIPS, MISSING };
 
-static const char *const verdict_names[] = {"passed",     "failed", "crashed", "hung",   "left",
+static const char *const verdict_names[] = {"passed",    "failed",  "crashed", "hung",   "left",
                                             "unwritten", "not-run", "skipped", "missing"};
 
 /* One check on one kind of fixture. */
@@ -151,7 +151,8 @@ static void scan_source(const char *path)
         return;
     for (int n = 1; fgets(line, sizeof line, f) != NULL; n++) {
         char id[12], title[100];
-        if (sscanf(line, " /* EXERCISE %11s %99[^*\n]", id, title) == 2 && exercise_count < EXERCISES) {
+        if (sscanf(line, " /* EXERCISE %11s %99[^*\n]", id, title) == 2 &&
+            exercise_count < EXERCISES) {
             open = &exercises[exercise_count++];
             *open = (struct exercise){.line = n};
             size_t length = strlen(title);
@@ -206,7 +207,8 @@ static void list(void)
 
 static void *shared(size_t size)
 {
-    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *p =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED) {
         fprintf(stderr, "%s: no memory\n", program);
         exit(2);
@@ -224,7 +226,8 @@ static int count_chosen(void)
     return n;
 }
 
-/* --- running one -------------------------------------------------------------------------------- */
+/* --- running one --------------------------------------------------------------------------------
+ */
 
 static unsigned hash(const char *text)
 {
@@ -294,7 +297,8 @@ static void run_item(int i)
     r->seconds = seconds_now() - start;
 }
 
-/* --- running all ---------------------------------------------------------------------------------- */
+/* --- running all
+ * ---------------------------------------------------------------------------------- */
 
 static Suite *make_suite(const struct suite *s, const char *kind, int *next)
 {
@@ -355,8 +359,8 @@ static void judge_item(struct item *item, TestResult *result)
     } else if (r->progress != ENDED) {
         item->verdict = LEFT_EARLY;
         put(item->cause, sizeof item->cause, "the process ended before the check did%s%s",
-                 message[0] == '\0' || tr_rtype(result) == CK_PASS ? "" : ": ",
-                 tr_rtype(result) == CK_PASS ? "" : message);
+            message[0] == '\0' || tr_rtype(result) == CK_PASS ? "" : ": ",
+            tr_rtype(result) == CK_PASS ? "" : message);
     } else {
         item->verdict = PASSED;
     }
@@ -393,7 +397,8 @@ static void run(void)
     srunner_free(runner);
 }
 
-/* --- saying it ------------------------------------------------------------------------------------- */
+/* --- saying it
+ * ------------------------------------------------------------------------------------- */
 
 static int lines_left = CARD_LINES;
 
@@ -493,7 +498,8 @@ static void say_output(const struct item *item)
             say_text("output:", line[i]);
 }
 
-/* A command must not be cut: what does not fit goes on in the next line, as a shell understands it. */
+/* A command must not be cut: what does not fit goes on in the next line, as a shell understands it.
+ */
 static void say_command(const char *label, const char *command, const char *more)
 {
     bool fits = strlen(command) + strlen(more) <= WIDTH - 12;
@@ -504,8 +510,8 @@ static void say_command(const char *label, const char *command, const char *more
 
 static const char *directory_of_stage(int stage)
 {
-    static const char *const names[] = {"", "stage01_generators", "stage02_futures", "stage03_tasks",
-                                        "stage04_loop", "stage05_io"};
+    static const char *const names[] = {
+        "", "stage01_generators", "stage02_futures", "stage03_tasks", "stage04_loop", "stage05_io"};
     return stage >= 1 && stage <= 5 ? names[stage] : "";
 }
 
@@ -560,8 +566,8 @@ static void say_failure(const struct item *item)
     put(command, sizeof command, "make debug CHECK=%s", c->name);
     say_command("debug:", command, more);
     if (c->exercise != NULL)
-        say(NULL, "  %-9s %s/README.md, exercise %s", "read:", directory_of_stage(item->suite->stage),
-            c->exercise);
+        say(NULL, "  %-9s %s/README.md, exercise %s",
+            "read:", directory_of_stage(item->suite->stage), c->exercise);
     else
         say(NULL, "  %-9s %s/README.md", "read:", directory_of_stage(item->suite->stage));
 }
@@ -667,8 +673,8 @@ static void card(int stage, int passed, int skipped, double seconds)
             break;
         }
     }
-    say("1", "Stage %d: %d of %d checks passed in %.1f s%s", stage, passed, item_count - skipped, seconds,
-        passed == item_count - skipped ? ", all of them" : "");
+    say("1", "Stage %d: %d of %d checks passed in %.1f s%s", stage, passed, item_count - skipped,
+        seconds, passed == item_count - skipped ? ", all of them" : "");
     if (done[0] != '\0')
         say("32", "  done:    %s", done);
     if (next != NULL) {
@@ -682,7 +688,8 @@ static void card(int stage, int passed, int skipped, double seconds)
     /* Code that is given comes first: if it is broken, nothing else means anything. */
     const struct item *failure = NULL;
     for (int i = 0; i < item_count && failure == NULL; i++)
-        if (items[i].check->exercise == NULL && is_failure(items[i].verdict) && items[i].verdict != NEEDS)
+        if (items[i].check->exercise == NULL && is_failure(items[i].verdict) &&
+            items[i].verdict != NEEDS)
             failure = &items[i];
     if (failure == NULL)
         failure = first_failure(next);
@@ -700,10 +707,10 @@ static int write_results(double seconds)
     }
     for (int i = 0; i < item_count; i++) {
         const struct item *t = &items[i];
-        fprintf(f, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%.4f\n", t->suite->stage, t->suite->name, t->check->name,
-                t->kind == NULL ? "-" : t->kind, t->check->exercise == NULL ? "-" : t->check->exercise,
-                verdict_names[t->verdict], t->record->unwritten[0] == '\0' ? "-" : t->record->unwritten,
-                t->record->seconds);
+        fprintf(f, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%.4f\n", t->suite->stage, t->suite->name,
+                t->check->name, t->kind == NULL ? "-" : t->kind,
+                t->check->exercise == NULL ? "-" : t->check->exercise, verdict_names[t->verdict],
+                t->record->unwritten[0] == '\0' ? "-" : t->record->unwritten, t->record->seconds);
     }
     fprintf(f, "total\t%.2f\n", seconds);
     return fclose(f) == 0 ? 0 : -1;
@@ -733,7 +740,8 @@ static int report(double seconds)
     if (options.results != NULL && write_results(seconds) != 0)
         return 2;
     if (options.card && item_count > 0) {
-        card(options.stage == 0 ? build_stage : options.stage, counts[PASSED], counts[SKIPS], seconds);
+        card(options.stage == 0 ? build_stage : options.stage, counts[PASSED], counts[SKIPS],
+             seconds);
     } else if (!options.quiet) {
         for (int i = 0; i < item_count && shown < 5; i++)
             if (is_failure(items[i].verdict) && (items[i].verdict != NEEDS || item_count == 1)) {
@@ -747,13 +755,14 @@ static int report(double seconds)
             say(NULL, "... and %d more (%d of them were not run: they need others)", failed - shown,
                 counts[NEEDS]);
         if (!options.summary)
-            printf("%s: %d checks, %d passed, %d failed, %d skipped in %.1f s\n", program, item_count,
-                   counts[PASSED], failed, counts[SKIPS], seconds);
+            printf("%s: %d checks, %d passed, %d failed, %d skipped in %.1f s\n", program,
+                   item_count, counts[PASSED], failed, counts[SKIPS], seconds);
     }
     return failed > 0 || item_count == 0 || suites_are_empty() ? 1 : 0;
 }
 
-/* --- the command line ---------------------------------------------------------------------------- */
+/* --- the command line ----------------------------------------------------------------------------
+ */
 
 static int usage(void)
 {
@@ -853,7 +862,8 @@ int main(int argc, char **argv)
     clock_gettime(CLOCK_MONOTONIC, &start);
     run();
     clock_gettime(CLOCK_MONOTONIC, &end);
-    int status = report((double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9);
+    int status =
+        report((double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9);
     free(items);
     return status;
 }

@@ -35,8 +35,10 @@ int __real_select(int n, fd_set *r, fd_set *w, fd_set *x, struct timeval *timeou
 int __wrap_select(int n, fd_set *r, fd_set *w, fd_set *x, struct timeval *timeout);
 int __real_poll(struct pollfd *fds, nfds_t n, int timeout);
 int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout);
-int __real_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *until);
-int __wrap_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *until);
+int __real_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m,
+                                  const struct timespec *until);
+int __wrap_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m,
+                                  const struct timespec *until);
 #ifdef __linux__
 int __real_epoll_wait(int fd, struct epoll_event *events, int n, int timeout);
 int __wrap_epoll_wait(int fd, struct epoll_event *events, int n, int timeout);
