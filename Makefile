@@ -197,6 +197,8 @@ doctor: ## what is wrong with this tree or this machine
 predict: ## EX=…  answer the chapter's question
 update: ## FROM=…  bring the provided files up to date
 bench: ## ONLY=… QUICK=1  measure, against what is installed
+bench-deps: ## install what bench compares with (Debian, Ubuntu)
+	@tests/bench/deps
 conformance: ## SEED=… PROGRAMS=…  compare with CPython
 coverage-of-contract: ## each promise, and the checks that hold it
 mistakes: ## do the checks find the typical mistakes?
@@ -220,4 +222,4 @@ help:
 	@awk -F ': ## ' '/^[a-z0-9-]+: ## / { printf "  %-21s %s\n", $$1, $$2 }' Makefile
 	@echo "Variants: CC=clang CONTEXT=ucontext SAN=address SAN=thread STRESS=1 LTO=0 V=1"
 
-.PHONY: FORCE help example test docs check-includes clean $(delegated) $(addprefix stage,$(NUMBERS))
+.PHONY: FORCE bench-deps help example test docs check-includes clean $(delegated) $(addprefix stage,$(NUMBERS))

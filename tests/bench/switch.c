@@ -142,11 +142,11 @@ static void jump_back(struct transfer t)
         t = jump_fcontext(t.from, t.data);
 }
 
-static fcontext f_new(void)
+static fcontext f_new(size_t offset)
 {
     char *stack = malloc(STACK);
     MUST(stack != NULL);
-    return make_fcontext(stack + STACK, STACK, jump_back);
+    return make_fcontext(stack + STACK - offset, STACK - offset, jump_back);
 }
 
 static int64_t by_fcontext(long n)
@@ -155,6 +155,28 @@ static int64_t by_fcontext(long n)
     for (long i = 0; i < n; i++)
         f_one = jump_fcontext(f_one, &f_one).from;
     return bench_now() - begin;
+}
+
+/*
+ * Where its stack lies relative to ours is luck, and half of the places cost it the double (loads
+ * that look as if they depended on a store 4 KiB away). The best of some places is what we compare with.
+ */
+static fcontext f_best(void)
+{
+    enum { PLACES = 16, TRIES = 100000 };
+    fcontext best = NULL;
+    int64_t least = INT64_MAX;
+    for (size_t i = 0; i < PLACES; i++) {
+        f_one = f_new(i * 272);
+        by_fcontext(TRIES);
+        int64_t ns = by_fcontext(TRIES), again = by_fcontext(TRIES);
+        ns = ns < again ? ns : again;
+        if (ns < least) {
+            least = ns;
+            best = f_one;
+        }
+    }
+    return best;
 }
 
 static int64_t by_fcontext_many(long n)
@@ -193,9 +215,9 @@ int main(void)
     deep = start(chain, CHAIN);
     struct side us = {"ours", ours, NULL, NULL, 0}, us_many = {"ours", ours_many, NULL, NULL, 0};
 #ifdef HAVE_FCONTEXT
-    f_one = f_new();
+    f_one = f_best();
     for (int i = 0; i < MANY; i++)
-        f_many[i] = f_new();
+        f_many[i] = f_new(0);
     bench_compare("switch/fcontext", us, (struct side){"fcontext", by_fcontext, NULL, NULL, 0});
 #else
     bench_skip("switch/fcontext", "apt install libboost-context-dev");
