@@ -129,8 +129,7 @@ static struct generator *outer_of(struct outer *o, struct generator *inner, enum
     return o->self;
 }
 
-/* --- 1.9: talking ------------------------------------------------------------------------------
- */
+/* --- 1.9: talking --------------------------------------------------------------------------- */
 
 static void the_inner_ones_yields_go_to_the_resumer(void)
 {
@@ -361,8 +360,7 @@ static void the_value_may_be_unwanted(void)
     gen_free(inner);
 }
 
-/* --- the tree of the course: a walk that delegates to itself
- * -------------------------------------- */
+/* --- the tree of the course: a walk that delegates to itself -------------------------------- */
 
 struct node {
     int key;
@@ -402,8 +400,7 @@ static void a_tree_is_walked_in_order(void)
     gen_free(g);
 }
 
-/* --- 1.7 and 1.9: throwing through
- * ----------------------------------------------------------------- */
+/* --- 1.7 and 1.9: throwing through ---------------------------------------------------------- */
 
 static void a_thrown_error_goes_to_the_inner_one_first(void)
 {
@@ -445,8 +442,7 @@ static void an_error_that_nobody_catches_comes_out(void)
     gen_free(b.inner);
 }
 
-/* --- 1.10: closing from the inside out
- * ---------------------------------------------------------------- */
+/* --- 1.10: closing from the inside out ------------------------------------------------------ */
 
 static void close_ends_the_inner_one_first(void)
 {
@@ -532,8 +528,7 @@ static void closing_the_outer_one_closes_a_shared_inner_one(void)
     gen_free(inner);
 }
 
-/* --- chains: a, which delegates to b, which delegates to c
- * ---------------------------------------------- */
+/* --- chains: a, which delegates to b, which delegates to c ---------------------------------- */
 
 struct chain {
     struct outer a, b;
@@ -795,9 +790,7 @@ static void whom_a_freed_one_delegated_to_goes_on_alone(void)
     gen_free(second);
 }
 
-/* --- threads
- * -----------------------------------------------------------------------------------------------
- */
+/* --- threads -------------------------------------------------------------------------------- */
 
 static void *finishes_a_chain(void *arg)
 {
@@ -853,9 +846,7 @@ static void nobody_delegates_to_one_of_another_thread(void)
     gen_free(outer);
 }
 
-/* --- depth
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- depth ---------------------------------------------------------------------------------- */
 
 struct level {
     struct generator *inner;

@@ -24,7 +24,7 @@ __attribute__((constructor)) static void name_errors(void)
         abort();
 }
 
-/* --- bodies ---------------------------------------------------------------------------------- */
+/* --- bodies --------------------------------------------------------------------------------- */
 
 static int empty(void *arg, value *ret)
 {
@@ -117,7 +117,7 @@ static int turns_into_alas(void *arg, value *ret)
     return gen_yield(value_int(1), NULL) ? ALAS : 0;
 }
 
-/* --- 1.2, 1.3, 1.4: the plain way ------------------------------------------------------------- */
+/* --- 1.2, 1.3, 1.4: the plain way ----------------------------------------------------------- */
 
 static void making_one_runs_nothing(void)
 {
@@ -437,8 +437,7 @@ static void the_state_can_be_asked(void)
     gen_free(g);
 }
 
-/* --- 1.5: the dead and the busy ----------------------------------------------------------------
- */
+/* --- 1.5: the dead and the busy ------------------------------------------------------------- */
 
 static void nothing_but_none_can_be_sent_first(void)
 {
@@ -694,8 +693,7 @@ static void one_that_runs_cannot_be_adopted(void)
     gen_free(g);
 }
 
-/* --- 1.6: primed
- * ---------------------------------------------------------------------------------- */
+/* --- 1.6: primed ---------------------------------------------------------------------------- */
 
 static void a_primed_one_waits_at_its_first_yield(void)
 {
@@ -756,8 +754,7 @@ static void a_primed_one_without_memory_is_refused(void)
     expect_true("g is NULL", g == NULL);
 }
 
-/* --- 1.7: throw
- * ------------------------------------------------------------------------------------ */
+/* --- 1.7: throw ----------------------------------------------------------------------------- */
 
 static void only_errors_can_be_thrown(void)
 {
@@ -942,8 +939,7 @@ static void outs_may_be_null_when_it_raises(void)
     gen_free(fresh);
 }
 
-/* --- 1.8: close
- * ------------------------------------------------------------------------------------ */
+/* --- 1.8: close ----------------------------------------------------------------------------- */
 
 static void closing_one_that_has_not_started_runs_nothing(void)
 {
@@ -1135,8 +1131,7 @@ static void without_a_hook_the_error_is_printed(void)
                  frees_one_with_an_error, NULL);
 }
 
-/* --- programs of the course: filters, pipelines
- * ------------------------------------------------------ */
+/* --- programs of the course: filters, pipelines --------------------------------------------- */
 
 /* Sends on what it is sent, doubled; whatever happens to the target happens to it. */
 static int doubles(void *arg, value *ret)
@@ -1251,8 +1246,7 @@ static void a_pipeline_is_closed_from_source_to_sink(void)
     gen_free(end);
 }
 
-/* --- what only a broken program does
- * ------------------------------------------------------------------ */
+/* --- what only a broken program does -------------------------------------------------------- */
 
 static void yields_outside(void *arg)
 {
@@ -1345,8 +1339,7 @@ static void a_generator_without_a_body_aborts(void)
     expect_death(SIGABRT, "gen_new() without a body", makes_one_of_nothing, NULL);
 }
 
-/* --- memory
- * ------------------------------------------------------------------------------------------ */
+/* --- memory --------------------------------------------------------------------------------- */
 
 static void an_absurd_stack_is_refused(void)
 {

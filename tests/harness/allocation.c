@@ -129,7 +129,7 @@ size_t allocation_left(size_t *bytes, size_t *first)
     return blocks;
 }
 
-/* --- refusing -------------------------------------------------------------------------------- */
+/* --- refusing ------------------------------------------------------------------------------- */
 
 void fail_allocation(unsigned nth)
 {

@@ -167,7 +167,7 @@ bool harness_is_sanitized(void);
 /** A random number from 0 to below - 1; the same in each run with the same SEED. */
 unsigned random_below(unsigned below);
 
-/* --- what the system refuses ------------------------------------------------------------------ */
+/* --- what the system refuses ---------------------------------------------------------------- */
 
 /**
  * The nth (1 is the next) malloc, calloc or realloc of the library fails, once; 0: none any more.
@@ -182,8 +182,7 @@ void fail_thread(unsigned nth);
 /** Whether the failure that was asked for last has happened; takes the wish back. */
 bool allocation_failed(void);
 
-/* --- fixtures ----------------------------------------------------------------------------------
- */
+/* --- fixtures ------------------------------------------------------------------------------- */
 
 /** The check's dispatcher, made by the first call and closed after the check. */
 struct dispatcher *fixture_dispatcher(void);
@@ -217,8 +216,7 @@ const char *fixture_kind(void);
 /** Two connected descriptors, non-blocking, closed after the check if you have not. */
 void fixture_socketpair(int fds[2]);
 
-/* --- behind the macros -------------------------------------------------------------------------
- */
+/* --- behind the macros ---------------------------------------------------------------------- */
 
 void harness_expect_trace(const char *file, int line, const char *const *want);
 void harness_expect_resume(const char *file, int line, int status, value out, int want,

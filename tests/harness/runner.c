@@ -105,7 +105,7 @@ static void put(char *text, size_t size, const char *format, ...)
     va_end(args);
 }
 
-/* --- what there is ---------------------------------------------------------------------------- */
+/* --- what there is -------------------------------------------------------------------------- */
 
 /* Sorted by stage, then by name: the order of the link must not matter. */
 void harness_add_suite(struct suite *suite)
@@ -180,7 +180,7 @@ static void scan_sources(void)
     qsort(exercises, (size_t)exercise_count, sizeof *exercises, by_id);
 }
 
-/* --- choosing --------------------------------------------------------------------------------- */
+/* --- choosing ------------------------------------------------------------------------------- */
 
 static bool chosen(const struct suite *suite, const struct check *check, const char *kind)
 {
@@ -226,8 +226,7 @@ static int count_chosen(void)
     return n;
 }
 
-/* --- running one --------------------------------------------------------------------------------
- */
+/* --- running one ---------------------------------------------------------------------------- */
 
 static unsigned hash(const char *text)
 {
@@ -297,8 +296,7 @@ static void run_item(int i)
     r->seconds = seconds_now() - start;
 }
 
-/* --- running all
- * ---------------------------------------------------------------------------------- */
+/* --- running all ---------------------------------------------------------------------------- */
 
 static Suite *make_suite(const struct suite *s, const char *kind, int *next)
 {
@@ -397,8 +395,7 @@ static void run(void)
     srunner_free(runner);
 }
 
-/* --- saying it
- * ------------------------------------------------------------------------------------- */
+/* --- saying it ------------------------------------------------------------------------------ */
 
 static int lines_left = CARD_LINES;
 
@@ -761,8 +758,7 @@ static int report(double seconds)
     return failed > 0 || item_count == 0 || suites_are_empty() ? 1 : 0;
 }
 
-/* --- the command line ----------------------------------------------------------------------------
- */
+/* --- the command line ----------------------------------------------------------------------- */
 
 static int usage(void)
 {

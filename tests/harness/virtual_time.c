@@ -134,7 +134,7 @@ WRAPPED int __wrap_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m,
     return error;
 }
 
-/* --- for fixture_loop.c ----------------------------------------------------------------------- */
+/* --- for fixture_loop.c --------------------------------------------------------------------- */
 
 struct poller *virtual_poller(const char *kind)
 {
