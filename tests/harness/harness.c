@@ -98,6 +98,22 @@ static void notice_unwritten(void)
         put(record_now->unwritten, sizeof record_now->unwritten, "%s", exercise);
 }
 
+/*
+ * Every stub passes through here. It is called on small stacks and on any thread, so it writes only
+ * a few bytes; and a body that tries a stub again and again is ended, since it would try for ever.
+ */
+int __real_exercise_unwritten(const char *exercise);
+int __wrap_exercise_unwritten(const char *exercise);
+__attribute__((used)) int __wrap_exercise_unwritten(const char *exercise)
+{
+    static atomic_int calls;
+    for (size_t i = 0; record_now != NULL && i + 1 < sizeof record_now->stub && exercise[i] != '\0'; i++)
+        record_now->stub[i] = exercise[i];
+    if (atomic_fetch_add(&calls, 1) > 200000)
+        _exit(0);
+    return __real_exercise_unwritten(exercise);
+}
+
 /* --- failing -------------------------------------------------------------------------------- */
 
 void harness_give_up(void)

@@ -26,6 +26,7 @@ struct record {
     unsigned char progress; /* enum progress */
     bool random;            /* it asked for random numbers */
     char unwritten[12];     /* the first unwritten exercise that was met */
+    char stub[12];          /* the last stub that was entered, noted by itself: the dead cannot be asked */
     int steps;              /* how many there were; the last ones are kept */
     char step[STEPS][STEP_SIZE];
     char want[TEXT_SIZE], got[TEXT_SIZE]; /* of the expectation that failed */
@@ -33,7 +34,7 @@ struct record {
     char file[200];                       /* where the expectation stands */
     int line;
     long output; /* where in the common file its output begins */
-    double seconds;
+    double seconds, began;
 };
 
 /* runner.c calls these around each check, in the check's process. */

@@ -42,7 +42,7 @@
 #define SANITIZED 0
 #endif
 
-enum { USUAL_SECONDS = 4, EXERCISES = 100, WIDTH = 80, CARD_LINES = 25 };
+enum { USUAL_SECONDS = 4, MOST_HANGS = 3, EXERCISES = 100, WIDTH = 80, CARD_LINES = 25 };
 
 enum verdict { PASSED, WRONG, CRASHED, HUNG, LEFT_EARLY, UNWRITTEN, NEEDS, SKIPS, MISSING };
 
@@ -82,7 +82,7 @@ static int exercise_count;
 static const char *program;
 static int build_stage; /* the N of check_stageN */
 static FILE *output;    /* what the checks print */
-static int *begun;      /* shared: how many checks have begun */
+static int *begun;      /* shared: how many checks have begun, which was the last, how many hung */
 
 bool harness_is_sanitized(void)
 {
@@ -281,8 +281,15 @@ static void run_item(int i)
     struct record *r = item->record;
     const char *needed = unwritten_among(item->check->needs);
     double start = seconds_now();
-    r->order = ++*begun;
+    const struct record *last = items[begun[1]].record;
+    if (begun[0] > 0 && last->progress == BEGUN && start - last->began > USUAL_SECONDS * 0.9)
+        begun[2]++;
+    r->order = ++begun[0];
+    begun[1] = i;
+    r->began = start;
     redirect(r);
+    if (begun[2] >= MOST_HANGS && forks())
+        return; /* somebody waits for the card */
     const char *own = item->check->exercise == NULL ? NULL : unwritten_among(item->check->exercise);
     if (needed != NULL) {
         put(r->unwritten, sizeof r->unwritten, "%s", own != NULL ? own : needed);
@@ -336,10 +343,16 @@ static Suite *make_suite(const struct suite *s, const char *kind, int *next)
 
 static void judge_item(struct item *item, TestResult *result)
 {
-    const struct record *r = item->record;
+    struct record *r = item->record;
     const char *message = tr_msg(result) == NULL ? "" : tr_msg(result);
-    bool own = item->check->exercise != NULL && strcmp(r->unwritten, item->check->exercise) == 0;
-    if (r->unwritten[0] != '\0') {
+    if (r->unwritten[0] == '\0' && r->progress == BEGUN)
+        put(r->unwritten, sizeof r->unwritten, "%s", r->stub);
+    bool own = item->check->exercise != NULL && (strcmp(r->unwritten, item->check->exercise) == 0 ||
+                                                 unwritten_among(item->check->exercise) != NULL);
+    if (r->progress == NOT_BEGUN) {
+        item->verdict = HUNG;
+        put(item->cause, sizeof item->cause, "not run: %d checks before it did not come to an end", MOST_HANGS);
+    } else if (r->unwritten[0] != '\0') {
         item->verdict = own ? UNWRITTEN : NEEDS;
     } else if (r->progress == SKIPPED) {
         item->verdict = SKIPS;
@@ -849,7 +862,7 @@ int main(int argc, char **argv)
     item_count = count_chosen();
     items = calloc((size_t)item_count + 1, sizeof *items);
     struct record *records = shared(((size_t)item_count + 1) * sizeof *records);
-    begun = shared(sizeof *begun);
+    begun = shared(3 * sizeof *begun);
     output = tmpfile();
     if (output != NULL) /* each check's process appends */
         fcntl(fileno(output), F_SETFL, fcntl(fileno(output), F_GETFL) | O_APPEND);
