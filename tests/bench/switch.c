@@ -158,8 +158,8 @@ static int64_t by_fcontext(long n)
 }
 
 /*
- * Where its stack lies relative to ours is luck, and half of the places cost it the double (loads
- * that look as if they depended on a store 4 KiB away). The best of some places is what we compare with.
+ * In some runs it takes the double all along, with nothing else changed (seen; the cause is unknown).
+ * So it may try some stacks, and the best of them is what we compare with.
  */
 static fcontext f_best(void)
 {
