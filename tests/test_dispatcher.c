@@ -180,7 +180,7 @@ static void a_report_arrives_with_its_sentence(void)
     expect_no_report();
 }
 
-static void closing_drops_what_is_queued(void)
+static void closing_drops_the_queued_calls(void)
 {
     struct note a = new_note("a"), b = new_note("b");
     b.call.drop = NULL;
@@ -221,7 +221,7 @@ static const struct check checks[] = {
     CHECK(a_call_may_withdraw_one_of_its_own_batch, "H03", NULL, ""),
     CHECK(an_error_of_a_call_is_reported_and_the_others_are_made, "F15 H04", NULL, ""),
     CHECK(a_report_arrives_with_its_sentence, "H04", NULL, ""),
-    CHECK(closing_drops_what_is_queued, "L14", NULL, ""),
+    CHECK(closing_drops_the_queued_calls, "L14", NULL, ""),
     CHECK(closing_shuts_the_members_oldest_first, "L14", NULL, ""),
 };
 SUITE_ON_FIXTURE(dispatcher, 2, checks)

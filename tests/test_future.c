@@ -129,7 +129,7 @@ static void the_state_is_looked_at_before_the_argument(void)
     future_unref(f);
 }
 
-static void a_callback_must_be_a_function(void)
+static void a_done_callback_must_be_a_function(void)
 {
     struct future *f = new_future();
     step("future_add_done_callback(f, NULL, NULL)");
@@ -247,7 +247,7 @@ static void cancelling_a_pending_future_ends_it(void)
     future_unref(f);
 }
 
-static void cancelling_twice_answers_false(void)
+static void cancelling_a_future_twice_answers_false(void)
 {
     struct future *f = new_future();
     int calls = 0;
@@ -1031,7 +1031,7 @@ static const struct check checks[] = {
     CHECK(a_refused_result_calls_nobody_again, "F05 F11", "2.1", "2.3 2.4"),
     CHECK(an_exception_must_be_an_error, "F08", NULL, ""),
     CHECK(the_state_is_looked_at_before_the_argument, "F05 F08", NULL, "2.3 2.6"),
-    CHECK(a_callback_must_be_a_function, "", NULL, ""),
+    CHECK(a_done_callback_must_be_a_function, "", NULL, ""),
     CHECK(a_future_needs_a_dispatcher, "F01", NULL, ""),
     CHECK(no_future_is_a_reference_too, "", NULL, ""),
     /* states */
@@ -1042,7 +1042,7 @@ static const struct check checks[] = {
     CHECK(none_is_a_result_like_others, "F03", "2.2", "2.1 2.3"),
     CHECK(an_error_is_raised_again_and_again, "F04", "2.2", "2.3"),
     CHECK(cancelling_a_pending_future_ends_it, "F06", "2.6", "2.3"),
-    CHECK(cancelling_twice_answers_false, "F06 F11", "2.6", "2.3 2.4"),
+    CHECK(cancelling_a_future_twice_answers_false, "F06 F11", "2.6", "2.3 2.4"),
     CHECK(cancelling_a_finished_future_changes_nothing, "F06", "2.6", "2.2 2.3"),
     CHECK(a_cancelled_future_answers_cancelled, "F07", "2.2", "2.3 2.6"),
     CHECK(setting_unless_cancelled_is_quiet_on_a_cancelled_future, "F21", "2.1", "2.3 2.6"),

@@ -131,7 +131,7 @@ static int take_turns(void *arg, value *ret)
 
 /* --- misuse -------------------------------------------------------------------------------------- */
 
-static void a_task_needs_a_body(void)
+static void a_task_without_a_body_is_refused(void)
 {
     struct task *task = (struct task *)(void *)&task;
     step("task_new(d, NULL, …)");
@@ -1767,7 +1767,7 @@ static void running_and_cancelling_needs_no_memory(void)
 
 static const struct check checks[] = {
     /* misuse */
-    CHECK(a_task_needs_a_body, "T01", NULL, ""),
+    CHECK(a_task_without_a_body_is_refused, "T01", NULL, ""),
     CHECK(a_task_needs_a_dispatcher, "F01", NULL, ""),
     CHECK(only_a_task_can_spawn, "", NULL, ""),
     CHECK(awaiting_a_pending_future_outside_any_generator_aborts, "F19", "3.6", ""),
