@@ -172,3 +172,18 @@ def with_bodies(root, path, bodies):
         if e.number in bodies:
             lines[e.first + 1:e.last] = bodies[e.number]
     return ''.join(lines)
+
+
+def knowing_stubs(root, path, text):
+    """The same text; where no header on the way declares exercise_unwritten(), with the one that does."""
+    seen, todo = set(), re.findall(r'^#include "(\w+\.h)"', text, re.M)
+    while todo:
+        header = todo.pop()
+        found = glob.glob(os.path.join(glob.escape(root), 'stage0*', header))
+        if header not in seen and found:
+            seen.add(header)
+            with open(found[0], encoding='utf-8') as f:
+                todo += re.findall(r'^#include "(\w+\.h)"', f.read(), re.M)
+    if 'error.h' in seen:
+        return text
+    return re.sub(r'^(#include "\w+\.h"\n)', r'\1#include "error.h"\n', text, count=1, flags=re.M)
