@@ -125,8 +125,8 @@ size_t future_remove_done_callback(struct future *f, future_callback_fn *fn, voi
 
 /**
  * When @p source is done, @p target will be: result, error or cancellation is copied; cancelling
- * @p target cancels @p source; nothing is copied into a target that is done (row F22). Both are
- * kept alive until then.
+ * @p target cancels @p source; nothing is copied into a target that is done (row F22). The target is
+ * kept alive until then; a source that nobody holds any more goes, and the chain with it.
  * @param source not NULL. @param target not NULL.
  * @retval 0 chained. @retval -ENOMEM no memory. @retval ERR_CLOSED as future_add_done_callback().
  */
