@@ -369,9 +369,13 @@ int future_copy(struct future *source, struct future *target)
     /* EXERCISE 2.7 future_copy: pass the outcome on */
     if (target->state != FUTURE_PENDING)
         return 0;
-    if (source->state == FUTURE_CANCELLED)
-        return future_finish_cancelled(target);
+    if (source->state == FUTURE_CANCELLED) {
+        future_cancel(target); /* in its own way: a gather passes it on, a task may refuse */
+        return 0;
+    }
     source->error_is_wanted = false;
+    if (target->ops->is_task)
+        return ERR_RUNTIME; /* only its body decides */
     return future_finish(target, source->error, source->result);
     /* END 2.7 */
 }

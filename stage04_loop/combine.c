@@ -88,14 +88,30 @@ static void child_is_over(struct gather *g)
     future_unref(&g->future);
 }
 
+/*
+ * The error of a child that is done. An error has been asked for when it is handed on: as the
+ * gather's own, or as an item when the gather is complete.
+ */
+static int child_error(const struct child *child)
+{
+    const struct gather *g = child->gather;
+    if (!g->return_exceptions || future_done(&g->future))
+        return future_result(child->future, NULL);
+    for (size_t i = 0; i < g->n && g->waiting == 1; i++) {
+        int error = future_result(g->children[i].future, NULL);
+        (void)error; /* whoever wants it asks for the item */
+    }
+    return 0;
+}
+
 static int child_done(struct call *call)
 {
     struct child *child = CONTAINER_OF(call, struct child, waiter.call);
     struct gather *g = child->gather;
-    int error = future_result(child->future, NULL), refused = 0; /* now somebody has asked for it */
+    int error = child_error(child), refused = 0;
     /* EXERCISE 4.10 child_done: the first error, or the last result */
     if (!future_done(&g->future)) {
-        if (error && !g->return_exceptions)
+        if (error)
             refused = future_finish(&g->future, error, value_none());
         else if (g->waiting == 1)
             refused = future_finish(&g->future, g->cancel_requested ? ERR_CANCELLED : 0, value_none());
