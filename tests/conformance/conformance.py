@@ -1,0 +1,261 @@
+"""Runs random programs on the C library and on Python, and compares what they did.
+
+    conformance.py DRIVER --seed N --programs N [--level NAME] [--jobs N]
+    conformance.py DRIVER --file FILE          programs from a file; "-" is standard input
+    conformance.py --show LEVEL NUMBER         prints one program
+"""
+import argparse
+import gc
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+import generate
+
+CHUNK = 500
+PATIENCE = 60  # seconds for a chunk
+
+
+def oracle(program):
+    level = program[0]
+    if level == 0:
+        import generators
+        return generators.run(program)
+    if level == 5:
+        import kernel
+        return kernel.run(program)
+    import tasks
+    return tasks.run(program)
+
+
+class Trouble(Exception):
+    """The driver did not get through."""
+
+
+def drive_c(driver, lines, flush=False, patience=PATIENCE):
+    """The traces of the C library, one for each line; fewer if it crashed, and how it ended."""
+    with tempfile.NamedTemporaryFile("w", suffix=".programs") as f:
+        f.write("\n".join(lines) + "\n")
+        f.flush()
+        command = [driver, f.name] + (["--flush"] if flush else [])
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            process = subprocess.Popen(command, stdout=out, stderr=err)
+            try:
+                code = process.wait(patience)
+                how = "" if code == 0 else "exit %d" % code if code > 0 else "signal %d" % -code
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                code, how = -9, "hangs"
+            out.seek(0)
+            err.seek(0)
+            text = out.read().decode(errors="replace")
+            said = err.read().decode(errors="replace").strip()
+    if code == 2:
+        sys.stderr.write(said + "\n")
+        sys.exit(2)
+    traces = text.split("#")[1:]
+    return [t.split("\n")[1:-1] for t in traces], (how + " " + said).strip() if how else ""
+
+
+def c_trace(driver, line):
+    """What one program does in C; a crash is the last line of the trace."""
+    traces, how = drive_c(driver, [line], flush=True, patience=10)
+    trace = traces[0] if traces else []
+    if how:
+        trace = trace + ["*** " + how.replace("\n", " | ")[-300:]]
+    return trace
+
+
+def python_trace(program):
+    try:
+        return oracle(program)
+    except RecursionError:
+        return ["*** RecursionError"]
+
+
+def differs(driver, program):
+    return c_trace(driver, json.dumps(program)) != python_trace(program)
+
+
+def compare_chunk(driver, programs):
+    """Returns the programs on which the two differ."""
+    lines = [json.dumps(p, separators=(",", ":")) for p in programs]
+    traces, how = drive_c(driver, lines)
+    bad = []
+    if how:  # find the one that did it, then go on behind it
+        traces, how = drive_c(driver, lines, flush=True)
+        if not how:
+            raise Trouble("the driver failed once and not again")
+        at = max(len(traces) - 1, 0)
+        bad.append(programs[at])
+        programs, rest = programs[:at], programs[at + 1:]
+        traces = traces[:at]
+        if rest:
+            bad += compare_chunk(driver, rest)
+    for program, trace in zip(programs, traces):
+        if python_trace(program) != trace:
+            bad.append(program)
+    return bad
+
+
+def work(job):
+    driver, level, first, count, limit = job
+    gc.disable()
+    gc.freeze()
+    programs = [generate.make(level, first + i) for i in range(count)]
+    bad = compare_chunk(driver, programs)
+    gc.collect()
+    return level, count, bad[:limit]
+
+
+# ---- shrinking ----------------------------------------------------------------------------------
+
+def variants(node, top=True):
+    """Smaller versions of a program: parts left out, blocks replaced by their insides."""
+    if not isinstance(node, list):
+        if isinstance(node, int) and node > 0 and not top:
+            yield 0
+            if node > 1:
+                yield node - 1
+        return
+    statement = bool(node) and isinstance(node[0], str)
+    if not statement and not top:
+        n = len(node)
+        size = n // 2
+        while size >= 1:
+            for i in range(0, n, size):
+                yield node[:i] + node[i + size:]
+            size //= 2
+        for i, kid in enumerate(node):
+            if isinstance(kid, list) and kid and kid[0] in ("try", "loop"):
+                for inner in kid[1:]:
+                    if isinstance(inner, list):
+                        yield node[:i] + inner + node[i + 1:]
+    for i, kid in enumerate(node):
+        if (statement or top) and i == 0:
+            continue
+        for smaller in variants(kid, False):
+            yield node[:i] + [smaller] + node[i + 1:]
+
+
+def shrink(driver, program, seconds=60):
+    until = time.monotonic() + seconds
+    again = True
+    while again and time.monotonic() < until:
+        again = False
+        for smaller in variants(program):
+            if time.monotonic() > until:
+                break
+            try:
+                if differs(driver, smaller):
+                    program = smaller
+                    again = True
+                    break
+            except Exception:
+                continue
+    return program
+
+
+def side_by_side(c, python):
+    width = max([len(x) for x in c] + [12])
+    out = ["    %-*s   %s" % (width, "C", "Python")]
+    for i in range(max(len(c), len(python))):
+        left = c[i] if i < len(c) else ""
+        right = python[i] if i < len(python) else ""
+        out.append("%s %-*s   %s" % ("   " if left == right else "-->", width, left, right))
+    return "\n".join(out)
+
+
+def explain(driver, program, shrunk=True):
+    if shrunk:
+        program = shrink(driver, program)
+    line = json.dumps(program)
+    print("%s\n%s\n" % (line, side_by_side(c_trace(driver, line), python_trace(program))))
+
+
+# ---- the command --------------------------------------------------------------------------------
+
+def read_programs(path):
+    try:
+        with (sys.stdin if path == "-" else open(path)) as f:
+            lines = [line for line in f if line.strip() and not line.startswith("#")]
+    except OSError as e:
+        sys.exit2("cannot read %s: %s" % (path, e.strerror))
+    programs = []
+    for i, line in enumerate(lines):
+        try:
+            program = json.loads(line)
+            if not isinstance(program, list) or program[0] not in range(len(generate.LEVELS)):
+                raise ValueError
+        except (ValueError, IndexError):
+            sys.exit2("%s: program %d is not readable" % (path, i + 1))
+        programs.append(program)
+    return programs
+
+
+def complain(text):
+    sys.stderr.write("conformance: %s\n" % text)
+    sys.exit(2)
+
+
+def main():
+    sys.exit2 = complain
+    parser = argparse.ArgumentParser()
+    parser.add_argument("driver")
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--programs", type=int, default=6000)
+    parser.add_argument("--level")
+    parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1))
+    parser.add_argument("--file")
+    parser.add_argument("--show", type=int)
+    parser.add_argument("--no-shrink", action="store_true")
+    options = parser.parse_args()
+    if options.level and options.level not in generate.LEVELS:
+        complain("LEVEL is one of " + " ".join(generate.LEVELS))
+    levels = [i for i, name in enumerate(generate.LEVELS)
+              if i < len(generate.MAKERS) and options.level in (None, "", name)]
+    if options.show is not None:
+        for level in levels:
+            print(json.dumps(generate.make(level, options.show)))
+        return 0
+    if options.file:
+        programs = read_programs(options.file)
+        bad = compare_chunk(options.driver, programs)
+        for program in bad[:5]:
+            explain(options.driver, program, not options.no_shrink)
+        print("conformance: %d programs of %s, %d differ" % (len(programs), options.file, len(bad)))
+        return 1 if bad else 0
+
+    seed = options.seed if options.seed is not None else int.from_bytes(os.urandom(3), "big")
+    share = [options.programs // len(levels) + (i < options.programs % len(levels))
+             for i in range(len(levels))]
+    jobs = []
+    for level, count in zip(levels, share):
+        for at in range(0, count, CHUNK):
+            jobs.append((options.driver, level, seed * 1000000 + at, min(CHUNK, count - at), 20))
+    started = time.monotonic()
+    done = {level: 0 for level in levels}
+    bad = {level: [] for level in levels}
+    with multiprocessing.Pool(options.jobs) as pool:
+        for level, count, found in pool.imap_unordered(work, jobs):
+            done[level] += count
+            bad[level] += found
+    took = time.monotonic() - started
+    for level in levels:
+        for program in bad[level][:2]:
+            print("A difference, level %s:" % generate.LEVELS[level])
+            explain(options.driver, program, not options.no_shrink)
+    failed = sum(len(b) for b in bad.values())
+    print("conformance: seed %d: %d programs (%s) in %.1f s, %s"
+          % (seed, sum(done.values()), ", ".join("%s %d" % (generate.LEVELS[i], n) for i, n in done.items()),
+             took, "no difference" if failed == 0 else "%d DIFFER" % failed))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,417 @@
+"""Where we differ from CPython 3.11 on purpose: one function for each departure.
+
+docs/departures.md gives the reasons. Nothing is filtered out of a trace: what differs is done
+differently here, so that both sides have to say the same.
+"""
+import asyncio
+import threading
+import weakref
+from asyncio import base_events, events, futures
+
+from machine import Busy, Deadlock, WrongLoop
+
+# ---- generators ---------------------------------------------------------------------------------
+
+
+def close_value(x, g):
+    """K4: close hands out what the body returned after catching the exit (as CPython 3.13)."""
+    x.returned = None
+    g.close()
+    return x.returned
+
+
+def is_running(g):
+    """Y13: a generator counts as running while the innermost one that it delegates to runs, also
+    if somebody else drives that one. CPython would let it be resumed, and fail inside it."""
+    while g is not None:
+        if g.gi_running:
+            return True
+        g = g.gi_yieldfrom
+    return False
+
+
+def may_delegate(x):
+    """Y11: the second one who delegates to a generator gets BUSY, and so does who delegates to one
+    that is running; CPython would raise the latter inside the innermost."""
+    if x.delegated and x.generator.gi_frame is not None or is_running(x.generator):
+        raise Busy
+
+
+def delegate(x):
+    """Y13, Y11: a delegation ends for all to see when the inner generator was driven to its end by
+    somebody else; CPython shows it until the outer one is resumed."""
+    g = x.generator
+    if x.inner is None or x.inner.generator is None or g.gi_yieldfrom is None or is_running(g):
+        return None
+    return x.inner if x.inner.generator.gi_frame is not None else None
+
+
+# ---- futures ------------------------------------------------------------------------------------
+
+
+def let_go(f):
+    """Takes the traceback off an error: it holds frames, and with them futures that C's reference
+    counts have freed by now. Without a collector, F17's report must come at the same time here."""
+    f._exception_tb = None
+    for error in (f._exception, f._cancelled_exc):
+        if error is not None:
+            error.__traceback__ = error.__context__ = error.__cause__ = None
+
+
+class Future(asyncio.futures._PyFuture):
+    """asyncio's Future, but for F23."""
+    number = -1
+
+    def cancel(self, msg=None):
+        """F23: our cancel answers a bool, which cannot say CLOSED. The future is cancelled."""
+        try:
+            return super().cancel()
+        except RuntimeError:
+            return True
+
+    def set_exception(self, exception):
+        """F23, F17: an error that was set after the close is reported like any other; CPython forgets
+        to, since calling the callbacks fails first."""
+        try:
+            super().set_exception(exception)
+        except RuntimeError:
+            if self._state == "FINISHED":
+                self._Future__log_traceback = True
+            raise
+        finally:
+            if self._exception is not None:
+                let_go(self)
+
+
+class Link:
+    """Stands between two futures: held by the source, holds the target."""
+
+    def __init__(self, source, target):
+        self.source = weakref.ref(source)
+        self.target = target
+        me = weakref.ref(self)
+
+        def pass_on(target):
+            link = me()
+            source = link and link.source()
+            if source is None or source.done():
+                return
+            if target.cancelled():
+                source.cancel()
+            else:
+                source.remove_done_callback(link.copy)
+
+        self.pass_on = pass_on
+        target.add_done_callback(pass_on)
+        source.add_done_callback(self.copy)
+
+    def copy(self, source):
+        self.target.remove_done_callback(self.pass_on)
+        if not self.target.done():
+            futures._copy_future_state(source, self.target)
+
+    def __del__(self):
+        self.target.remove_done_callback(self.pass_on)
+
+
+def chain(source, target):
+    """F22: nothing is copied into a target that is done, however it was done; asyncio's
+    _chain_future knows only cancelled ones, and fails an assertion at others. The target does not
+    keep the source alive: without a collector that would be a ring that nobody ever frees."""
+    Link(source, target)
+
+
+# ---- tasks --------------------------------------------------------------------------------------
+
+
+def start_cancelled(coro):
+    """T18, second half: the body starts as if its first statement cancelled its own task."""
+    task, coro.cancelled_task = coro.cancelled_task, None
+    if task is not None:
+        task._must_cancel = True
+
+
+class Task(asyncio.tasks._PyTask):
+    """asyncio's Task, but for T18, T06 and T28."""
+
+    def __init__(self, coro, w):
+        self.w = w
+        self.started = False
+        self._log_destroy_pending = False  # T32 is said by close(), below
+        super().__init__(coro, loop=w.loop, name="body")
+
+    def _Task__step(self, exc=None):
+        """T18: a cancel that came before the first step is not raised by that step."""
+        w = self.w
+        if not self.started:
+            self.started = True
+            if self._must_cancel:
+                self._must_cancel = False
+                self._coro.cancelled_task = self
+        super()._Task__step(exc)
+        if self.done():
+            w.alive.pop(self, None)
+            let_go(self)
+        self = exc = None
+
+    def _Task__wakeup(self, future):
+        """T06: the value of what was awaited is sent in. asyncio sends None, for whoever awaits asks
+        the future himself."""
+        try:
+            value = future.result()
+        except BaseException as exc:
+            self._Task__step(exc)
+        else:
+            self._coro.message = None if isinstance(value, list) else value
+            self._Task__step()
+        self = future = None
+
+    def cancel(self, msg=None):
+        """T28: a cancel that comes back to where it has been ends the wait of the last one in the ring.
+        CPython recurses until it runs out of stack."""
+        if self.done():
+            return super().cancel()
+        if cancelling.get(self):
+            return self.break_ring()
+        if cancelling.get(self._fut_waiter):
+            self._num_cancels_requested += 1
+            return self.break_ring()
+        cancelling[self] = True
+        try:
+            return super().cancel()
+        finally:
+            del cancelling[self]
+
+    def break_ring(self):
+        self._must_cancel = True
+        if self._fut_waiter is not None:
+            self._fut_waiter.remove_done_callback(self._Task__wakeup)
+            self._fut_waiter = None
+            self._loop.call_soon(self._Task__step)
+        return True
+
+
+cancelling = {}
+
+
+def current_task(w):
+    return asyncio.current_task(w.loop)
+
+
+# ---- the loop -----------------------------------------------------------------------------------
+
+
+def timer_before(self, other):
+    """K9: equal deadlines fire in the order in which they were set."""
+    return (self._when, self.sequence) < (other._when, other.sequence)
+
+
+def handle_cancel(handle):
+    """H03: cancelling a handle says whether it had an effect."""
+    if handle is None or handle.ran or handle.cancelled() or handle._loop.is_closed():
+        return "handle cancel: 0"
+    handle.cancel()
+    return "handle cancel: 1 %d" % handle.cancelled()
+
+
+def handle_when(handle):
+    """D01: only a timer that still waits has a deadline."""
+    if (not isinstance(handle, events.TimerHandle) or not handle._scheduled or handle.cancelled()
+            or handle._loop.is_closed()):
+        return "when: none"
+    return "when: %g" % handle.when()
+
+
+def run_once(loop):
+    """K14, L18: one whole iteration; it says how many callbacks ran, and does not wait for ever."""
+    loop._check_closed()
+    loop._check_running()
+    loop.ran = 0
+    loop._thread_id = threading.get_ident()
+    events._set_running_loop(loop)
+    try:
+        loop._run_once()
+    except Deadlock:
+        pass
+    finally:
+        loop._stopping = False
+        loop._thread_id = None
+        events._set_running_loop(None)
+    return loop.ran
+
+
+def run_queue(loop):
+    """The levels without a loop are pumped by hand; a closed queue has nothing to run."""
+    return 0 if loop.is_closed() else run_once(loop)
+
+
+def run_forever(loop):
+    """L04: an idle loop that nothing can wake ends, after a report."""
+    try:
+        loop.run_forever()
+    except Deadlock:
+        loop.w.lines.append("report deadlock")
+        raise
+
+
+def run_until_complete(loop, f):
+    """L04, likewise. L11: its stop-callback is taken back on every exit, even if it is queued already;
+    CPython would let it stop the next run."""
+    try:
+        return loop.run_until_complete(f)
+    except Deadlock:
+        loop.w.lines.append("report deadlock")
+        raise
+    finally:
+        for handle in loop._ready:
+            if handle._callback is base_events._run_until_complete_cb:
+                handle.cancel()
+
+
+PATIENCE = 1000
+
+
+def close(w):
+    """L14, T32, G19: every body that has not ended is brought to its end: started if it has not been,
+    and told at each await that it must go. One report each; nobody is called back."""
+    loop = w.loop
+    if loop.is_closed():
+        return
+    loop.close()
+    for task in list(w.alive):
+        if task.done():
+            continue
+        w.lines.append("report destroyed: f%d" % task.number)
+        if task._fut_waiter is not None:
+            task._fut_waiter.remove_done_callback(task._Task__wakeup)
+            task._fut_waiter = None
+        w.ending = True
+        asyncio.tasks._enter_task(loop, task)
+        generator = task._coro.generator
+        try:
+            if not task.started:
+                generator.send(None)
+            for _ in range(PATIENCE):
+                generator.throw(GeneratorExit())
+        except BaseException as e:
+            e.__traceback__ = None
+        finally:
+            asyncio.tasks._leave_task(loop, task)
+        w.ending = False
+        task.started = True
+        task._callbacks.clear()
+        asyncio.futures._PyFuture.set_exception(task, GeneratorExit())
+        task._log_traceback = False
+        del w.alive[task]
+        task = None
+
+
+# ---- combinators --------------------------------------------------------------------------------
+
+
+class Gathering(Future):
+    """The future of asyncio's gather, but for F18."""
+
+    def __init__(self, children, *, loop):
+        super().__init__(loop=loop)
+        self._children = children
+        self._cancel_requested = False
+
+    def cancel(self, msg=None):
+        """F18: also cancel() of a gather that has failed already silences its report."""
+        if self.done():
+            self._log_traceback = False
+            return False
+        asked = False
+        for child in self._children:
+            if child.cancel():
+                asked = True
+        if asked:
+            self._cancel_requested = True
+        return asked
+
+
+asyncio.tasks._GatheringFuture = Gathering
+
+
+def gather(loop, children, return_exceptions):
+    """L15: on a closed loop gather is refused whatever its children are."""
+    loop._check_closed()
+    for child in children:
+        if child._loop is not loop:
+            raise WrongLoop
+    if not children:
+        f = loop.create_future()
+        f.set_result([])
+        f._children = []
+        return f
+    return asyncio.gather(*children, return_exceptions=return_exceptions)
+
+
+def gather_item(f, i):
+    """Q01: C has no lists; each result of a gather is asked for."""
+    children = getattr(f, "_children", None)
+    if children is None:
+        raise TypeError
+    if i >= len(children):
+        raise ValueError
+    if not f.done():
+        raise asyncio.InvalidStateError
+    if f._exception is not None or f.cancelled():
+        return children[i].result()
+    item = f._result[i]
+    if isinstance(item, BaseException):
+        raise item
+    return item
+
+
+def shield(f):
+    """asyncio's, but that an outer one that somebody completed himself is left alone (F22)."""
+    if f.done():
+        return f
+    outer = f._loop.create_future()
+
+    def inner_done(inner):
+        if outer.done():
+            if not inner.cancelled():
+                inner.exception()
+        elif inner.cancelled():
+            outer.cancel()
+        else:
+            exception = inner.exception()
+            if exception is not None:
+                outer.set_exception(exception)
+            else:
+                outer.set_result(inner.result())
+
+    def outer_done(outer):
+        if not f.done():
+            f.remove_done_callback(inner_done)
+
+    f.add_done_callback(inner_done)
+    outer.add_done_callback(outer_done)
+    return outer
+
+
+async def wait_for_3_12(fut, timeout):
+    """W01 to W06, K11, K12: what CPython 3.12 does; 3.11's is another function."""
+    if timeout <= 0:
+        if fut.done():
+            return fut.result()
+        await asyncio.tasks._cancel_and_wait(fut, loop=asyncio.get_running_loop())
+        try:
+            return fut.result()
+        except asyncio.CancelledError as e:
+            raise TimeoutError from e
+    async with asyncio.timeout(timeout):
+        return await fut
+
+
+def wait_for(w, fut, timeout):
+    """L14: while the loop is closed it fails at once, like every other await. K16: with a future of
+    another loop and no time left, it does not touch that."""
+    if w.ending:
+        raise GeneratorExit
+    if timeout <= 0 and not fut.done() and fut._loop is not w.loop:
+        raise WrongLoop
+    return wait_for_3_12(fut, timeout).__await__()
