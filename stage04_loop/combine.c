@@ -279,10 +279,10 @@ int wait_for(struct future *f, double timeout, value *out)
         return ERR_VALUE;
     if (loop == NULL)
         return ERR_RUNTIME;
-    if (future_dispatcher(f) != task_dispatcher(task) && !future_done(f))
-        return ERR_WRONG_LOOP; /* before it is cancelled */
-    if (future_done(f) || isinf(timeout) == 1)
+    if (future_done(f) || isinf(timeout) == 1 || loop_is_closed(loop))
         return task_await(f, out);
+    if (future_dispatcher(f) != task_dispatcher(task))
+        return ERR_WRONG_LOOP; /* before it is cancelled */
     if (timeout <= 0) {
         int error = cancel_and_wait(f);
         if (error)
@@ -295,7 +295,7 @@ int wait_for(struct future *f, double timeout, value *out)
     struct handle timer;
     unsigned cancels = task_cancel_count(task);
     int error = loop_call_later(loop, timeout, expire, &deadline, &timer);
-    if (error && error != ERR_CLOSED) /* then task_await() says what is to be done */
+    if (error)
         return error;
     error = task_await(f, out);
     handle_cancel(timer);
