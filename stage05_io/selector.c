@@ -387,6 +387,7 @@ static int poller_poll(struct poller *p, double timeout)
         return ERR_DEADLOCK;
     if (timeout == 0 && s->count == 0 && !mail)
         return 0;
+    s->looks++;
     int error = s->ops->poll(s, timeout);
     for (struct watch *next, *w = s->always; w != NULL; w = next) {
         next = w->next;

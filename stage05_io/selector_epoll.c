@@ -75,7 +75,7 @@ static void drop(struct selector *s, struct watch *w)
     w->told = 0;
 }
 
-static const uint32_t edge = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+static const uint32_t edge = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET;
 
 static int update(struct selector *s, struct watch *w)
 {
@@ -128,7 +128,9 @@ static int poll_epoll(struct selector *s, double timeout)
             events |= SELECTOR_READ;
         if (what & (EPOLLOUT | EPOLLHUP | EPOLLERR))
             events |= SELECTOR_WRITE;
-        selector_ready(s, state->events[i].data.ptr, events);
+        struct watch *w = state->events[i].data.ptr;
+        w->special = (what & (EPOLLRDHUP | EPOLLPRI | EPOLLHUP | EPOLLERR)) != 0;
+        selector_ready(s, w, events);
     }
     return 0;
 }

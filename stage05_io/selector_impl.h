@@ -47,6 +47,7 @@ struct watch {
     unsigned char level;     /**< Those of callbacks alone. */
     unsigned char mode;      /**< epoll's: how the system knows it. */
     unsigned char told;      /**< epoll's: the directions that the system was told. */
+    bool special;            /**< What was found last was more than data: an end, an error, urgent data. */
     bool always;             /**< epoll refuses it: a regular file, which is always ready. */
     unsigned place;          /**< poll's: index in its array, plus one. */
     struct watch *next;      /**< In the list of those always ready. */
@@ -82,6 +83,7 @@ struct selector {
     struct dispatcher *dispatcher; /**< Who owns us; NULL before bind(). */
     struct watch **chunks;
     size_t chunk_count;
+    unsigned long looks;    /**< How often the system was asked. */
     size_t count;           /**< Watches with somebody who waits. */
     struct watch *always;   /**< Those that epoll refuses and that have callbacks. */
     struct wait *free_waits;

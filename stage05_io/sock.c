@@ -4,9 +4,12 @@
  * because a wait begins only after the system has said EAGAIN, the selector may watch the
  * descriptor by edge, without a system call for each wait.
  *
- * One could save the try that fails: after a short read nothing more is there. We do not. What
- * arrives between that read and the next one would be noticed a turn of the loop later, and the
- * contract says that what is there is taken at once (row S20); the try costs a few percent.
+ * One try is left out. Who has waited, and then read less than there was room for, has taken all;
+ * if he comes again before the selector has looked, he can only be told EAGAIN, unless something
+ * arrived in that very moment. He waits at once, and what arrived wakes him. That saves a system call
+ * for each request of a server (docs/departures.md, row S20). Only on TCP: a read of messages is always
+ * short. And not after a hang-up or urgent data: the end of a stream comes together with its last
+ * bytes, and is not announced again; and a read stops short where the urgent byte was.
  *
  * While a task waits, another may close the sock. So the struct is counted by those who wait, and
  * whoever comes back from a wait looks first whether there still is a descriptor.
@@ -41,10 +44,12 @@ enum { MOST_BYTES = 1 << 30 };
 struct sock {
     int fd; /* -1: closed while somebody waited */
     bool is_socket; /* else a pipe */
+    bool is_tcp;    /* a short read has taken everything: not so with messages, lines of a terminal */
     unsigned references; /* the owner, and those who wait */
     struct selector *selector;
     struct watch *watch; /* the selector's, while that is open */
     struct wait *sending; /* of a sock_send_all() that has not ended, with a reference */
+    unsigned long drained; /* the selector's look after which all was read; 0: not so */
 };
 
 /* --- making and closing --------------------------------------------------------------------- */
@@ -63,6 +68,12 @@ static struct selector *selector_or_die(const char *function)
     return s;
 }
 
+/* Small messages go out at once. Answers whether it is TCP: on anything else this fails. */
+static bool send_at_once(int fd)
+{
+    return setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)) == 0;
+}
+
 static int sock_new(struct selector *s, int fd, bool is_socket, struct sock **out)
 {
     *out = NULL;
@@ -70,6 +81,7 @@ static int sock_new(struct selector *s, int fd, bool is_socket, struct sock **ou
     if (sock == NULL)
         return -ENOMEM;
     *sock = (struct sock){.fd = fd, .is_socket = is_socket, .references = 1, .selector = s};
+    sock->is_tcp = is_socket && send_at_once(fd);
     int error = s == NULL ? ERR_CLOSED : selector_watch_make(s, fd, &sock->watch);
     if (error) {
         free(sock);
@@ -157,12 +169,6 @@ static int accept_one(int listener)
     if (error)
         close(fd);
     return error ? error : fd;
-}
-
-/* Small messages go out at once. On a socket that is not TCP this fails, and nobody minds. */
-static void send_at_once(int fd)
-{
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
 }
 
 /* Either family. */
@@ -333,17 +339,34 @@ static bool would_block(ssize_t result)
     return result == -EAGAIN || result == -EWOULDBLOCK;
 }
 
+/* Whether a read that came after a wait has left nothing behind. */
+static bool has_all(const struct sock *s, ssize_t n, size_t size)
+{
+    return n > 0 && (size_t)n < size && n < MOST_BYTES && s->is_tcp && !s->watch->special;
+}
+
+/* The loop is being closed: nothing is begun any more (rows T32, L14). */
+static bool is_ending(const struct sock *s)
+{
+    return s->selector->closed || s->selector->dispatcher->closed;
+}
+
 ssize_t sock_recv(struct sock *s, void *buffer, size_t size)
 {
+    bool waited = false, try_first = s->drained == 0 || s->drained != s->selector->looks;
     if (somebody_waits(s, SELECTOR_READING))
         return ERR_BUSY;
+    if (is_ending(s))
+        return ERR_GENERATOR_EXIT;
     /* EXERCISE 5.4 sock_recv: try, wait, try again */
     if (size == 0)
         return 0;
-    for (;;) {
-        ssize_t n = receive_some(s, buffer, size);
-        if (!would_block(n))
+    for (;; waited = true) {
+        ssize_t n = try_first || waited ? receive_some(s, buffer, size) : -EAGAIN;
+        if (!would_block(n)) {
+            s->drained = waited && has_all(s, n, size) ? s->selector->looks : 0;
             return n;
+        }
         int error = wait_until(s, SELECTOR_READING);
         if (error)
             return error;
@@ -356,6 +379,8 @@ int sock_send_all(struct sock *s, const void *data, size_t size)
     /* A sender that was woken and has not gone on yet is in the middle of his data, too. */
     if (s->sending != NULL && !future_cancelled(&s->sending->future))
         return ERR_BUSY;
+    if (is_ending(s))
+        return ERR_GENERATOR_EXIT;
     /* EXERCISE 5.5 sock_send_all: until the last byte is gone */
     const char *rest = data;
     while (size > 0) {
@@ -407,12 +432,13 @@ int sock_accept(struct sock *listener, struct sock **out)
     *out = NULL;
     if (somebody_waits(listener, SELECTOR_READING))
         return ERR_BUSY;
+    if (is_ending(listener))
+        return ERR_GENERATOR_EXIT;
     /* EXERCISE 5.6 sock_accept: the next client */
     for (;;) {
         int error = 0;
         int fd = accept_one(listener->fd);
         if (fd >= 0) {
-            send_at_once(fd);
             error = sock_new(listener->selector, fd, true, out);
             if (error)
                 close(fd);
@@ -463,7 +489,6 @@ int sock_connect(const char *host, int port, struct sock **out)
     int fd = new_socket(address.any.sa_family);
     if (fd < 0)
         return fd;
-    send_at_once(fd);
     struct sock *sock;
     int error = sock_new(s, fd, true, &sock);
     if (error) {
