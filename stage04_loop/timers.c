@@ -116,7 +116,9 @@ int timers_add(struct timers *t, uint32_t id, int64_t when)
     int error = make_room(t, id);
     if (error)
         return error;
-    sift_up(t, t->count++, (struct timer){when, t->sequence++, id});
+    struct timer timer = {when, t->sequence++, id};
+    put(t, t->count, timer); /* so that it stands somewhere, whatever becomes of the order */
+    sift_up(t, t->count++, timer);
     return 0;
 }
 
@@ -134,6 +136,7 @@ bool timers_remove(struct timers *t, uint32_t id)
     struct timer last = t->heap[--t->count]; /* fills the hole */
     if (i == t->count)
         return true;
+    put(t, i, last);
     if (i > 0 && earlier(last, t->heap[(i - 1) / CHILDREN]))
         sift_up(t, i, last);
     else
