@@ -410,6 +410,8 @@ static int source_done(struct call *call)
 {
     struct link *link = CONTAINER_OF(call, struct link, of_source.call);
     struct future *source = link->of_source.future;
+    if (!link->both_ways)
+        source->error_is_wanted = false; /* a shield has taken it, even if nobody is behind it now */
     struct future *target = unlink_target(link);
     int error = future_copy(source, target);
     future_unref(source);
