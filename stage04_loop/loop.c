@@ -75,8 +75,8 @@ static void report(struct dispatcher *d, const struct problem *problem)
 static void gone(struct dispatcher *d)
 {
     struct task_loop *loop = as_loop(d);
-    for (uint32_t i = 0; i < loop->slots / SLOTS_IN_A_CHUNK; i++)
-        free(loop->chunks[i]);
+    for (uint32_t i = 0; i < loop->chunk_count; i++)
+        free(loop->chunks[i].slots);
     free(loop->chunks);
     timers_free(&loop->timers);
     free(loop);
@@ -128,14 +128,17 @@ double loop_time(struct task_loop *loop)
     return p == NULL ? NAN : p->ops->now(p);
 }
 
-/* Rounded to the nearest, so that a clock that was set forward to a deadline has reached it. */
+/*
+ * Rounded to the nearest, so that a clock that was set forward to a deadline has reached it. By hand:
+ * llround() is a call, and this is done for each timer.
+ */
 static int64_t nanoseconds(double seconds)
 {
     if (seconds >= 9e9) /* 285 years: for ever, but not the largest number */
         return INT64_MAX / 2;
     if (seconds <= -9e9)
         return INT64_MIN / 2;
-    return llround(seconds * 1e9);
+    return (int64_t)(seconds * 1e9 + (seconds < 0 ? -0.5 : 0.5));
 }
 
 int loop_call_at(struct task_loop *loop, double when, loop_fn *fn, void *arg, struct handle *out)
@@ -195,8 +198,10 @@ static double longest_wait(struct task_loop *loop)
 static void queue_due_timers(struct task_loop *loop)
 {
     const struct timer *first = timers_first(&loop->timers);
+    if (first == NULL)
+        return; /* without timers the clock is not read */
     /* EXERCISE 4.3 queue_due_timers: those whose time has come */
-    int64_t now = first == NULL ? 0 : nanoseconds(loop_time(loop));
+    int64_t now = nanoseconds(loop_time(loop));
     while (first != NULL && first->when <= now) {
         call_queue_push(&loop->ready, &loop_slot_at(loop, timers_pop(&loop->timers))->call);
         first = timers_first(&loop->timers);
@@ -351,6 +356,7 @@ struct task_loop *loop_new(struct poller *poller)
     dispatcher_init(&loop->dispatcher, &loop_ops);
     call_queue_init(&loop->ready);
     call_queue_init(&loop->batch);
+    loop->open = NO_CHUNK;
     loop->thread = &running;
     int error = poller->ops->bind(poller, &loop->dispatcher);
     if (error) {
