@@ -325,10 +325,10 @@ int loop_run_until_complete(struct task_loop *loop, struct future *f, value *out
     struct stopper stopper = {.loop = loop, .waiter.call.fn = stop_when_done};
     if (loop->dispatcher.closed)
         return ERR_CLOSED;
-    if (future_dispatcher(f) != &loop->dispatcher)
-        return ERR_WRONG_LOOP;
     if (running != NULL)
         return ERR_NESTED;
+    if (future_dispatcher(f) != &loop->dispatcher)
+        return ERR_WRONG_LOOP;
     future_ref(f);
     int error = future_wait(f, &stopper.waiter);
     if (!error)
