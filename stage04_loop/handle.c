@@ -12,11 +12,6 @@
 
 #include "loop_impl.h"
 
-struct slot *loop_slot_at(struct task_loop *loop, uint32_t id)
-{
-    return &loop->chunks[id / SLOTS_IN_A_CHUNK][id % SLOTS_IN_A_CHUNK];
-}
-
 static int run_slot(struct call *call)
 {
     struct slot *slot = CONTAINER_OF(call, struct slot, call);
@@ -33,37 +28,35 @@ static void drop_slot(struct call *call)
 
 static bool make_chunk(struct task_loop *loop)
 {
-    uint32_t n = loop->slots / SLOTS_IN_A_CHUNK;
-    if ((n & (n - 1)) == 0) { /* the table of chunks is full at each power of two */
-        struct slot **chunks = realloc(loop->chunks, (n == 0 ? 1 : 2 * (size_t)n) * sizeof *chunks);
+    uint32_t n = loop->chunk_count;
+    if ((n & (n - 1)) == 0) { /* the table is full at each power of two */
+        struct chunk *chunks = realloc(loop->chunks, (n == 0 ? 1 : 2 * (size_t)n) * sizeof *chunks);
         if (chunks == NULL)
             return false;
         loop->chunks = chunks;
     }
-    struct slot *chunk = calloc(SLOTS_IN_A_CHUNK, sizeof *chunk);
-    if (chunk == NULL)
+    struct slot *slots = aligned_alloc(sizeof *slots, SLOTS_IN_A_CHUNK * sizeof *slots);
+    if (slots == NULL)
         return false;
-    loop->chunks[n] = chunk;
-    for (uint32_t i = SLOTS_IN_A_CHUNK; i-- > 0;) { /* the first one ends on top of the list */
-        chunk[i].call.fn = run_slot;
-        chunk[i].call.drop = drop_slot;
-        chunk[i].loop = loop;
-        chunk[i].id = loop->slots + i;
-        chunk[i].call.next = loop->free_slots == NULL ? NULL : &loop->free_slots->call;
-        loop->free_slots = &chunk[i];
-    }
-    loop->slots += SLOTS_IN_A_CHUNK;
+    for (uint32_t i = 0; i < SLOTS_IN_A_CHUNK; i++)
+        slots[i] = (struct slot){.call = {.fn = run_slot, .drop = drop_slot},
+                                 .loop = loop,
+                                 .id = n * SLOTS_IN_A_CHUNK + i};
+    loop->chunks[n] = (struct chunk){slots, UINT64_MAX, loop->open};
+    loop->open = n;
+    loop->chunk_count++;
     return true;
 }
 
 struct slot *loop_slot_take(struct task_loop *loop, loop_fn *fn, void *arg)
 {
-    if (loop->free_slots == NULL && !make_chunk(loop))
+    if (loop->open == NO_CHUNK && !make_chunk(loop))
         return NULL;
-    struct slot *slot = loop->free_slots;
-    struct call *next = slot->call.next;
-    loop->free_slots = next == NULL ? NULL : CONTAINER_OF(next, struct slot, call);
-    slot->call.next = NULL;
+    struct chunk *chunk = &loop->chunks[loop->open];
+    struct slot *slot = &chunk->slots[__builtin_ctzll(chunk->free)];
+    chunk->free &= chunk->free - 1;
+    if (chunk->free == 0)
+        loop->open = chunk->next_open;
     slot->fn = fn;
     slot->arg = arg;
     return slot;
@@ -72,20 +65,28 @@ struct slot *loop_slot_take(struct task_loop *loop, loop_fn *fn, void *arg)
 void loop_slot_give_back(struct slot *slot, bool cancelled)
 {
     struct task_loop *loop = slot->loop;
-    slot->generation++;
-    slot->was_cancelled = cancelled;
+    struct chunk *chunk = &loop->chunks[slot->id / SLOTS_IN_A_CHUNK];
+    slot->generation = (slot->generation | 1) + 1 + cancelled;
     slot->fn = NULL;
-    slot->arg = NULL;
-    slot->call.next = loop->free_slots == NULL ? NULL : &loop->free_slots->call;
-    loop->free_slots = slot;
+    if (chunk->free == 0) {
+        chunk->next_open = loop->open;
+        loop->open = slot->id / SLOTS_IN_A_CHUNK;
+    }
+    chunk->free |= (uint64_t)1 << slot->id % SLOTS_IN_A_CHUNK;
+}
+
+/* The slot that a ticket names, whoever stands there now. */
+static struct slot *named(struct handle handle)
+{
+    if (handle.loop == NULL || handle.slot / SLOTS_IN_A_CHUNK >= handle.loop->chunk_count)
+        return NULL;
+    return loop_slot_at(handle.loop, handle.slot);
 }
 
 struct slot *loop_slot_find(struct handle handle)
 {
-    if (handle.loop == NULL || handle.slot >= handle.loop->slots)
-        return NULL;
-    struct slot *slot = loop_slot_at(handle.loop, handle.slot);
-    return slot->generation == handle.generation && slot->fn != NULL ? slot : NULL;
+    struct slot *slot = named(handle);
+    return slot != NULL && slot->generation == handle.generation && slot->fn != NULL ? slot : NULL;
 }
 
 bool handle_cancel(struct handle handle)
@@ -95,7 +96,7 @@ bool handle_cancel(struct handle handle)
     if (slot == NULL)
         return false;
     if (!timers_remove(&handle.loop->timers, slot->id))
-        call_queue_remove(&slot->call);
+        loop_unqueue(handle.loop, &slot->call);
     loop_slot_give_back(slot, true);
     return true;
     /* END 4.2 */
@@ -103,11 +104,8 @@ bool handle_cancel(struct handle handle)
 
 bool handle_cancelled(struct handle handle)
 {
-    if (handle.loop == NULL || handle.slot >= handle.loop->slots)
-        return false;
-    const struct slot *slot = loop_slot_at(handle.loop, handle.slot);
-    return slot->generation == ((handle.generation + 1) & 0x7fffffff) && slot->was_cancelled &&
-           slot->fn == NULL;
+    const struct slot *slot = named(handle);
+    return slot != NULL && slot->fn == NULL && slot->generation == (handle.generation | 1) + 2;
 }
 
 double handle_when(struct handle handle)

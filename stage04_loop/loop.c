@@ -59,10 +59,16 @@ static int soon(struct dispatcher *d, struct call *call)
     return 0;
 }
 
+void loop_unqueue(struct task_loop *loop, struct call *call)
+{
+    if (call == loop->last) /* those before it have run: then this is the ring, and none is left */
+        loop->last = call->previous;
+    call_queue_remove(call);
+}
+
 static void forget(struct dispatcher *d, struct call *call)
 {
-    (void)d;
-    call_queue_remove(call); /* from the ready queue or from the batch: both are rings */
+    loop_unqueue(as_loop(d), call);
 }
 
 static void report(struct dispatcher *d, const struct problem *problem)
@@ -175,8 +181,6 @@ size_t loop_pending(const struct task_loop *loop)
     size_t n = loop->timers.count;
     for (const struct call *c = loop->ready.ring.next; c != &loop->ready.ring; c = c->next)
         n++;
-    for (const struct call *c = loop->batch.ring.next; c != &loop->batch.ring; c = c->next)
-        n++;
     return n;
 }
 
@@ -219,9 +223,10 @@ static int turn(struct task_loop *loop)
     if (error)
         return error;
     queue_due_timers(loop); /* 4 */
-    struct call *call;
-    call_queue_move(&loop->batch, &loop->ready); /* 5: those that are here now */
-    while ((call = call_queue_pop(&loop->batch)) != NULL) {
+    loop->last = loop->ready.ring.previous; /* 5: up to the one that is the last now */
+    while (loop->last != &loop->ready.ring) {
+        struct call *call = loop->ready.ring.next;
+        loop_unqueue(loop, call);
         int failed = call->fn(call);
         if (failed < 0)
             dispatcher_report(&loop->dispatcher, "a callback failed", failed, NULL);
@@ -355,7 +360,7 @@ struct task_loop *loop_new(struct poller *poller)
     }
     dispatcher_init(&loop->dispatcher, &loop_ops);
     call_queue_init(&loop->ready);
-    call_queue_init(&loop->batch);
+    loop->last = &loop->ready.ring;
     loop->open = NO_CHUNK;
     loop->thread = &running;
     int error = poller->ops->bind(poller, &loop->dispatcher);

@@ -12,30 +12,41 @@
 
 /**
  * A place for one callback. It is waiting for its time (its id has a deadline), or queued, or free.
- * Its memory stays where it is as long as the loop lives.
+ * Its memory stays where it is as long as the loop lives. One cache line.
  */
 struct slot {
-    struct call call; /**< While queued. While free, call.next is the next free slot's call. */
-    loop_fn *fn;
+    struct call call; /**< While queued. */
+    loop_fn *fn;      /**< NULL while free. */
     void *arg;
     struct task_loop *loop;
     uint32_t id;
-    uint32_t generation : 31; /**< How many callbacks have left this place. */
-    uint32_t was_cancelled : 1; /**< Whether the last one left by handle_cancel(). */
+    uint32_t generation; /**< Twice the number of callbacks that have left, plus one if the last of
+                              them was cancelled. */
 };
 
-enum { SLOTS_IN_A_CHUNK = 256 };
+enum { SLOTS_IN_A_CHUNK = 64 };
+#define NO_CHUNK UINT32_MAX
+
+/**
+ * A page of slots. The lowest free one is taken first, so that callbacks that are made one after the
+ * other stand one behind the other, whatever the order in which the last ones left.
+ */
+struct chunk {
+    struct slot *slots;
+    uint64_t free;      /**< A bit for each that is. */
+    uint32_t next_open; /**< The next chunk with a free slot, or NO_CHUNK. */
+};
 
 struct task_loop {
     struct dispatcher dispatcher; /* first: a loop is one */
 
-    struct call_queue ready; /**< Will be run in the next turn. */
-    struct call_queue batch; /**< What is left of those that this turn runs. */
+    struct call_queue ready; /**< Oldest first. */
+    struct call *last;       /**< The last of those that this turn runs; the ring itself: none is left. */
     struct timers timers;
 
-    struct slot *free_slots;
-    struct slot **chunks;
-    uint32_t slots; /**< That exist, in chunks. */
+    struct chunk *chunks;
+    uint32_t chunk_count;
+    uint32_t open; /**< The first chunk with a free slot, or NO_CHUNK. */
 
     const void *thread; /**< Some address that only the loop's thread has. */
     bool running;
@@ -44,11 +55,17 @@ struct task_loop {
     void *handler_arg;
 };
 
-/** The slot with that id. */
-struct slot *loop_slot_at(struct task_loop *loop, uint32_t id);
+/** The slot with that id, which exists. */
+static inline struct slot *loop_slot_at(const struct task_loop *loop, uint32_t id)
+{
+    return &loop->chunks[id / SLOTS_IN_A_CHUNK].slots[id % SLOTS_IN_A_CHUNK];
+}
 
 /** The slot of a callback that is still waiting or queued; NULL if it is gone. */
 struct slot *loop_slot_find(struct handle handle);
+
+/** Takes a call out of the queue, if it is there. */
+void loop_unqueue(struct task_loop *loop, struct call *call);
 
 /** A slot for a callback; NULL if there is no memory. */
 struct slot *loop_slot_take(struct task_loop *loop, loop_fn *fn, void *arg);
