@@ -281,18 +281,18 @@ static void each_of_many_runs_once_or_is_cancelled(void)
 static const struct check checks[] = {
     /* misuse */
     CHECK(a_ticket_for_nothing_has_no_effect, "H03", "4.2", ""),
-    CHECK(a_ticket_of_a_place_that_never_was_has_no_effect, "H03", "4.2", "4.1 4.3 4.6"),
-    CHECK(a_ticket_kept_too_long_does_not_harm_its_successor, "H03", "4.2", "4.1 4.3 4.4 4.5 4.6"),
+    CHECK(a_ticket_of_a_place_that_never_was_has_no_effect, "H03", "4.2", "4.1 4.6"),
+    CHECK(a_ticket_kept_too_long_does_not_harm_its_successor, "H03", "4.2", "4.1 4.4 4.5 4.6"),
     CHECK(a_cancelled_ticket_does_not_harm_its_successor, "H03", "4.2", "4.1 4.4"),
     CHECK(a_ticket_has_no_effect_after_the_close, "H03 L14", "4.2", "4.1 4.4"),
     /* cancelling */
-    CHECK(a_cancelled_callback_is_skipped, "H03", "4.2", "4.1 4.3 4.6"),
-    CHECK(cancelling_twice_answers_false, "H03", "4.2", "4.1 4.3 4.6"),
-    CHECK(a_callback_may_cancel_a_later_one_of_its_batch, "H03", "4.2", "4.1 4.3 4.6"),
+    CHECK(a_cancelled_callback_is_skipped, "H03", "4.2", "4.1 4.6"),
+    CHECK(cancelling_twice_answers_false, "H03", "4.2", "4.1 4.6"),
+    CHECK(a_callback_may_cancel_a_later_one_of_its_batch, "H03", "4.2", "4.1 4.6"),
     CHECK(a_timer_that_is_due_can_still_be_cancelled_by_its_batch,
           "H03 D05", "4.2", "4.3 4.4 4.5 4.6"),
     CHECK(a_callback_that_runs_or_ran_cannot_be_cancelled, "H03", "4.2", "4.1 4.3 4.4 4.6"),
-    CHECK(a_place_given_back_in_a_batch_can_be_used_at_once, "H03 L02", "4.2", "4.1 4.3 4.6"),
+    CHECK(a_place_given_back_in_a_batch_can_be_used_at_once, "H03 L02", "4.2", "4.1 4.6"),
     CHECK(a_cancelled_timer_never_fires, "H03 D05", "4.2", "4.3 4.4 4.5 4.6"),
     CHECK(cancelled_timers_do_not_keep_the_loop_alive, "D05 L04", "4.2", "4.4 4.6 4.7"),
     /* deadlines */

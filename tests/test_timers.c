@@ -380,7 +380,7 @@ static const struct check checks[] = {
     /* when */
     CHECK(a_timer_fires_at_its_time_and_not_before, "D02", "4.3", "4.4 4.6"),
     CHECK(call_at_names_a_point_in_time, "D01 D02", "4.3", "4.4 4.6"),
-    CHECK(the_clock_never_goes_back, "D02", NULL, "4.3 4.6"),
+    CHECK(the_clock_never_goes_back, "D02", NULL, "4.6"),
     CHECK(timers_fire_in_the_order_of_their_deadlines, "D02", "4.4", "4.3 4.5 4.6"),
     CHECK(late_timers_fire_together_in_the_order_of_their_deadlines, "D02", "4.4", "4.3 4.5 4.6"),
     CHECK(equal_deadlines_fire_in_the_order_in_which_they_were_set, "D07", "4.5", "4.3 4.4 4.6"),
