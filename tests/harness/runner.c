@@ -351,7 +351,8 @@ static void judge_item(struct item *item, TestResult *result)
                                                  unwritten_among(item->check->exercise) != NULL);
     if (r->progress == NOT_BEGUN) {
         item->verdict = HUNG;
-        put(item->cause, sizeof item->cause, "not run: %d checks before it did not come to an end", MOST_HANGS);
+        put(item->cause, sizeof item->cause, "not run: %d checks before it did not come to an end",
+            MOST_HANGS);
     } else if (r->unwritten[0] != '\0') {
         item->verdict = own ? UNWRITTEN : NEEDS;
     } else if (r->progress == SKIPPED) {
@@ -574,6 +575,8 @@ static void say_failure(const struct item *item)
     put(command, sizeof command, "make stage%d CHECK=%s", build_stage, c->name);
     say_command("again:", command, more);
     put(command, sizeof command, "make debug CHECK=%s", c->name);
+    if (item->suite->stage != build_stage) /* another stage runs it on another fixture */
+        put(more + strlen(more), sizeof more - strlen(more), " STAGE=%d", build_stage);
     say_command("debug:", command, more);
     if (c->exercise != NULL)
         say(NULL, "  %-9s %s/README.md, exercise %s",
@@ -653,14 +656,65 @@ static const struct item *first_failure(const char *exercise)
     return NULL;
 }
 
+/* Whether a check can say something about an exercise: its own, or one that it needs. */
+static bool speaks_of(const struct check *check, const char *exercise)
+{
+    char id[12];
+    int length;
+    if (check->exercise != NULL && strcmp(check->exercise, exercise) == 0)
+        return true;
+    for (const char *rest = check->needs; sscanf(rest, " %11s%n", id, &length) == 1; rest += length)
+        if (strcmp(id, exercise) == 0)
+            return true;
+    return false;
+}
+
+/*
+ * Who is to blame? One mistake fails the checks of many exercises. It is an exercise of which all
+ * failed checks speak; of several, the one of whose own checks the greatest part fails. NULL: there
+ * is more than one mistake, or the given code is broken.
+ */
+static const char *suspect(char ids[EXERCISES][12], int n)
+{
+    const char *found = NULL;
+    double worst = 0;
+    for (int i = 0; i < n; i++) {
+        int own = 0, own_failed = 0, unexplained = 0;
+        for (int j = 0; j < item_count; j++) {
+            const struct check *c = items[j].check;
+            bool wrong = is_failure(items[j].verdict) && items[j].verdict != NEEDS &&
+                         items[j].verdict != UNWRITTEN;
+            bool mine = c->exercise != NULL && strcmp(c->exercise, ids[i]) == 0;
+            own += mine;
+            own_failed += mine && wrong;
+            unexplained += wrong && !speaks_of(c, ids[i]);
+        }
+        if (unexplained == 0 && own_failed > worst * own) {
+            worst = (double)own_failed / own;
+            found = ids[i];
+        }
+    }
+    return found;
+}
+
 static void card(int stage, int passed, int skipped, double seconds)
 {
     char ids[EXERCISES][12], done[400] = "", open[400] = "", waits[400] = "";
     const char *next = NULL;
     int n = ids_of_stage(stage, ids);
+    const char *blamed = suspect(ids, n);
+    for (int i = 0; i < n && blamed != NULL; i++) {
+        const char *needs = NULL;
+        if (unwritten_among(ids[i]) != NULL || standing_of(ids[i], &needs) == OPEN) {
+            next = unwritten_among(ids[i]) != NULL ? NULL : blamed;
+            break;
+        }
+    }
     for (int i = 0; i < n; i++) {
         const char *needs = NULL;
         char word[40];
+        if (next != NULL && strcmp(next, ids[i]) == 0)
+            continue;
         switch (standing_of(ids[i], &needs)) {
         case DONE:
             add_word(done, sizeof done, ids[i]);
@@ -697,7 +751,7 @@ static void card(int stage, int passed, int skipped, double seconds)
         say(NULL, "  not run: %s", waits);
     /* Code that is given comes first: if it is broken, nothing else means anything. */
     const struct item *failure = NULL;
-    for (int i = 0; i < item_count && failure == NULL; i++)
+    for (int i = 0; i < item_count && failure == NULL && blamed == NULL; i++)
         if (items[i].check->exercise == NULL && is_failure(items[i].verdict) &&
             items[i].verdict != NEEDS)
             failure = &items[i];
