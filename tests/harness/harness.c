@@ -132,6 +132,22 @@ static void expect_no_cleanup(void)
     VALGRIND_CLO_CHANGE("--leak-check=no");
 }
 
+/* Nobody reads a card in a debugger. */
+static void say_why(const struct record *r)
+{
+    if (r->want[0] != '\0')
+        fprintf(stderr, "%s:%d\n  expected: %s\n  got:      %s\n", r->file, r->line, r->want,
+                r->got);
+    else
+        fprintf(stderr, "%s\n", r->reason);
+}
+
+/* Does nothing, so that a debugger can stop here: `make debug` does. */
+__attribute__((noinline)) void harness_stop(void)
+{
+    __asm__ volatile("");
+}
+
 void harness_give_up(void)
 {
     const char *fork = getenv("CK_FORK");
@@ -139,6 +155,8 @@ void harness_give_up(void)
     expect_no_cleanup();
     if (fork == NULL || strcmp(fork, "no") != 0)
         _exit(0); /* the record says what happened; nothing else of this process matters */
+    say_why(record_now);
+    harness_stop();
     ck_abort_msg("failed");
     abort();
 }

@@ -26,7 +26,7 @@ struct record {
     unsigned char progress; /* enum progress */
     bool random;            /* it asked for random numbers */
     char unwritten[12];     /* the first unwritten exercise that was met */
-    char stub[12];          /* the last stub that was entered, noted by itself: the dead cannot be asked */
+    char stub[12];          /* the last stub that was entered: the dead cannot be asked */
     int steps;              /* how many there were; the last ones are kept */
     char step[STEPS][STEP_SIZE];
     char want[TEXT_SIZE], got[TEXT_SIZE]; /* of the expectation that failed */
@@ -44,6 +44,7 @@ _Noreturn void harness_fail(const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* What a failed check does: never returns. */
 _Noreturn void harness_give_up(void);
+void harness_stop(void);
 
 /* Fixtures call this for each report of their dispatcher. */
 void harness_report(const char *message, int error);
