@@ -64,6 +64,15 @@ struct future_waiter {
 /** A future of some kind, pending, with one reference. Its memory is the caller's. Never fails. */
 void future_init(struct future *f, const struct future_ops *ops, struct dispatcher *d);
 
+/** Pending once more, as future_init() left it. The caller has the only reference, and nobody waits. */
+static inline void future_reuse(struct future *f)
+{
+    f->error = 0;
+    f->cancels = 0;
+    f->state = FUTURE_PENDING;
+    f->error_is_wanted = false;
+}
+
 /**
  * Puts @p w to the end of those who wait; queues it at once if @p f is done. 0, or ERR_CLOSED; then
  * @p w is neither waiting nor dropped.

@@ -22,7 +22,8 @@
 #include "selector_impl.h"
 
 enum { UNKNOWN, BY_EDGE, BY_LEVEL }; /* watch.mode */
-enum { BATCH = 512 };                /* events taken at a time; the rest comes in the next turn */
+enum { BATCH = 128 }; /* events taken at a time; of more, the first ones would leave the cache again
+                         before their tasks run */
 
 struct epoll_state {
     int fd;
@@ -72,6 +73,7 @@ static void drop(struct selector *s, struct watch *w)
     if (w->mode != UNKNOWN)
         epoll_ctl(state->fd, EPOLL_CTL_DEL, w->fd, &unused); /* not there any more: as well */
     w->mode = UNKNOWN;
+    w->steady = false;
     w->told = 0;
 }
 
@@ -81,7 +83,7 @@ static int update(struct selector *s, struct watch *w)
 {
     int mode = w->level ? BY_LEVEL : BY_EDGE;
     if (w->always || (w->mode == BY_EDGE && mode == BY_EDGE))
-        return 0; /* the hot path */
+        return 0;
     if (w->wanted == 0) {
         drop(s, w);
         return 0;
@@ -97,6 +99,7 @@ static int update(struct selector *s, struct watch *w)
     }
     if (error == 0) {
         w->mode = (unsigned char)mode;
+        w->steady = mode == BY_EDGE;
         w->told = w->wanted;
     }
     return error;

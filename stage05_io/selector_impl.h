@@ -18,10 +18,16 @@
 #include "selector.h"
 
 enum { SELECTOR_READING, SELECTOR_WRITING, SELECTOR_DIRECTIONS };
+enum { SELECTOR_UPCOMING = 1024 };
 #define SELECTOR_BOTH ((unsigned)SELECTOR_READ | (unsigned)SELECTOR_WRITE)
 
 struct watch;
 struct mailbox;
+
+/** What a sleeping task will touch when it goes on: brought near before it does. Only a hint. */
+struct sleeper {
+    const char *task, *generator, *frame, *sock;
+};
 
 /** The future of selector_wait(). The table holds one reference while it is registered. */
 struct wait {
@@ -30,6 +36,7 @@ struct wait {
     struct watch *watch;       /**< Where it is registered; NULL: nowhere any more. */
     unsigned direction;        /**< Index there. */
     struct wait *next;         /**< In the list of those that can be used again. */
+    struct sleeper sleeper;    /**< Who waits, if that is known. */
 };
 
 /** Who wants to know about one direction: at most one of `wait` and `fn`. */
@@ -48,6 +55,7 @@ struct watch {
     unsigned char mode;      /**< epoll's: how the system knows it. */
     unsigned char told;      /**< epoll's: the directions that the system was told. */
     bool special;            /**< What was found last was more than data: an end, an error, urgent data. */
+    bool steady;             /**< Waits may come and go without update(): the system was told for good. */
     bool always;             /**< epoll refuses it: a regular file, which is always ready. */
     unsigned place;          /**< poll's: index in its array, plus one. */
     struct watch *next;      /**< In the list of those always ready. */
@@ -62,7 +70,7 @@ struct selector_ops {
     void (*close)(struct selector *s);
     /** Before a wait by somebody of whom we do not know whether he has tried: is @p w open? 0 or error. */
     int (*look)(struct selector *s, struct watch *w);
-    /** `wanted` has changed. It may fail only if there is more in it than before. */
+    /** `wanted` has changed, and not `steady`, or `level` has. It may fail only if there is more in it than before. */
     int (*update)(struct selector *s, struct watch *w);
     /** The descriptor is about to be closed, or has been. */
     void (*drop)(struct selector *s, struct watch *w);
@@ -90,6 +98,8 @@ struct selector {
     struct mailbox *mailbox; /**< What other threads send. */
     size_t references;       /**< The owner, waits and socks: of our memory, not of the descriptors. */
     bool closed;
+    unsigned woken, resumed; /**< How many stand below, and how many of their tasks have gone on. */
+    struct wait *upcoming[SELECTOR_UPCOMING]; /**< Whom the latest look woke. Only a guess. */
 };
 
 /** @return the watch of a descriptor; NULL if there has never been one. */
@@ -100,9 +110,13 @@ int selector_watch_make(struct selector *s, int fd, struct watch **out);
 
 /**
  * selector_wait() for one who has just been told EAGAIN, so that an edge is enough for him: no
- * system call in the steady state. One reference; NULL with an error.
+ * system call in the steady state. @p wait is NULL, or a wait that is over and of which the caller
+ * has the only reference: then that is used again, and given back with an error, too. One reference.
  */
-int selector_wait_more(struct selector *s, struct watch *w, unsigned direction, struct wait **out);
+int selector_wait_more(struct selector *s, struct watch *w, unsigned direction, struct wait **wait);
+
+/** A task has gone on after a wait: those who will soon do so are brought near. */
+void selector_resumed(struct selector *s);
 
 /** A kind found that @p w is ready in these directions: whoever wants to know is told. */
 void selector_ready(struct selector *s, struct watch *w, unsigned events);
