@@ -646,14 +646,18 @@ static void add_word(char *text, size_t size, const char *word)
     put(text + length, size - length, " %s", word);
 }
 
+/* One that ran, if there is one: after some hangs the others do not run any more. */
 static const struct item *first_failure(const char *exercise)
 {
+    const struct item *found = NULL;
     for (int i = 0; i < item_count; i++)
         if (is_failure(items[i].verdict) && items[i].verdict != NEEDS &&
-            (exercise == NULL ||
-             (items[i].check->exercise != NULL && strcmp(items[i].check->exercise, exercise) == 0)))
-            return &items[i];
-    return NULL;
+            (exercise == NULL || (items[i].check->exercise != NULL &&
+                                  strcmp(items[i].check->exercise, exercise) == 0)) &&
+            (found == NULL || (found->record->progress == NOT_BEGUN &&
+                               items[i].record->progress != NOT_BEGUN)))
+            found = &items[i];
+    return found;
 }
 
 /* Whether a check can say something about an exercise: its own, or one that it needs. */
@@ -683,7 +687,7 @@ static const char *suspect(char ids[EXERCISES][12], int n)
         for (int j = 0; j < item_count; j++) {
             const struct check *c = items[j].check;
             bool wrong = is_failure(items[j].verdict) && items[j].verdict != NEEDS &&
-                         items[j].verdict != UNWRITTEN;
+                         items[j].verdict != UNWRITTEN && items[j].record->progress != NOT_BEGUN;
             bool mine = c->exercise != NULL && strcmp(c->exercise, ids[i]) == 0;
             own += mine;
             own_failed += mine && wrong;
@@ -753,7 +757,7 @@ static void card(int stage, int passed, int skipped, double seconds)
     const struct item *failure = NULL;
     for (int i = 0; i < item_count && failure == NULL && blamed == NULL; i++)
         if (items[i].check->exercise == NULL && is_failure(items[i].verdict) &&
-            items[i].verdict != NEEDS)
+            items[i].verdict != NEEDS && items[i].record->progress != NOT_BEGUN)
             failure = &items[i];
     if (failure == NULL)
         failure = first_failure(next);

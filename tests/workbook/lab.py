@@ -1,6 +1,7 @@
 """Runs the checks of a stage on the reference with some bodies exchanged, and as cheaply as possible:
 everything else was compiled before, so one object is compiled, one program linked, one stage run.
 """
+import atexit
 import glob
 import os
 import re
@@ -46,7 +47,7 @@ class Lab:
     def __init__(self, jobs=1):
         self.cc = shlex.split(os.environ.get('CC') or 'cc')
         self.base = os.path.join(ROOT, 'build', 'lab')
-        self.places = [os.path.join(self.base, 'place%d' % i) for i in range(jobs)]
+        self.places = [os.path.join(self.base, 'place%d.%d' % (os.getpid(), i)) for i in range(jobs)]
         self.free = list(self.places)
         self.lock = threading.Semaphore(jobs)
         self.guard = threading.Lock()
@@ -66,7 +67,7 @@ class Lab:
         self.compile_all()
         self.libraries = {n: self.archive(n) for n in FIXTURES}
         for place in self.places:
-            shutil.rmtree(place, ignore_errors=True)
+            atexit.register(shutil.rmtree, place, ignore_errors=True)
             for d in self.stage_dirs:
                 os.makedirs(os.path.join(place, d))
             for s in self.sources:
@@ -89,9 +90,10 @@ class Lab:
         for source in self.sources + self.find('tests/test_*.c') + self.find('tests/harness/*.c'):
             out = self.object_of(source)
             if not os.path.exists(out) or os.path.getmtime(out) < max(newest, os.path.getmtime(os.path.join(ROOT, source))):
-                done = self.compile(source, out)
+                done = self.compile(source, '%s.%d' % (out, os.getpid()))
                 if done.returncode != 0:
                     raise SystemExit('%s does not compile:\n%s' % (source, done.stderr))
+                os.rename('%s.%d' % (out, os.getpid()), out)
 
     def archive(self, stage):
         """Everything of a stage's program that never changes."""
@@ -100,7 +102,8 @@ class Lab:
         for path in self.harness + ['tests/harness/%s.c' % f for f in FIXTURES[stage]]:
             with open(os.path.join(ROOT, path), encoding='utf-8') as f:
                 names |= set(re.findall(r'__wrap_([a-z0-9_]+)', f.read()))
-        out = os.path.join(self.base, 'checks%d.o' % stage)
+        out = os.path.join(self.base, 'checks%d.%d.o' % (stage, os.getpid()))
+        atexit.register(lambda: os.path.exists(out) and os.unlink(out))
         subprocess.run(['ld', '-r', '-o', out] + [self.object_of(s) for s in fixed], check=True)
         return [out], ['-Wl,--wrap=' + n for n in sorted(names)]
 
@@ -168,10 +171,11 @@ class Lab:
         """The declarations: name of a check -> its exercise and those that it needs."""
         outcome = {}
         fixed, wraps = self.libraries[stage]
-        program = os.path.join(self.base, 'list_stage%d' % stage)
+        program = os.path.join(self.base, 'list_stage%d.%d' % (stage, os.getpid()))
         rest = [self.object_of(s) for s in self.sources if int(s[6]) <= stage]
         subprocess.run(self.cc + ['-pthread'] + wraps + ['-o', program] + fixed + rest + self.libs, check=True)
         listing = subprocess.run([program, '--list'], stdout=subprocess.PIPE, text=True, check=True).stdout
+        os.unlink(program)
         for line in listing.splitlines():
             part = line.split('\t')
             outcome[(part[1], part[2])] = (part[4], part[5].split())
