@@ -82,7 +82,7 @@ void queue_free(struct dispatcher *d)
 {
     queue_close(d);
     dispatcher_release(d);
-    if (d->futures != 0)
+    if (d->futures != 0 && !world.dropped)
         trace("%zu futures are left", d->futures);
     free(d);
 }
@@ -512,6 +512,7 @@ static int block(struct instance *self, const struct node *list, value *ret)
 static void unraisable(int error, void *arg)
 {
     (void)arg;
+    world.dropped = error == ERR_IGNORED_EXIT || world.dropped;
     trace("unraisable %s", error_name(error));
 }
 
@@ -574,6 +575,7 @@ void run_async(const struct node *program)
     close_world();
     for (int i = 0; i < SLOTS; i++)
         put(i, NULL);
+    queue_close(foreign);
     late_reports();
     if (world.loop != NULL) {
         loop_free(world.loop);

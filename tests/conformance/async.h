@@ -29,6 +29,7 @@ struct world {
     size_t n_callbacks;
     struct future *slots[SLOTS];
     struct handle handles[HANDLES];
+    bool dropped; /**< A generator would not end, and what its body held is lost. */
     int inner;    /**< Generators made to be delegated to. */
     bool inexact; /**< How many callbacks ran depends on what chains and combinators queue. */
 };

@@ -97,6 +97,7 @@ def compare_chunk(driver, programs):
         traces = traces[:at]
         if rest:
             bad += compare_chunk(driver, rest)
+    gc.freeze()  # a collection looks only at what one program has made
     for program, trace in zip(programs, traces):
         if python_trace(program) != trace:
             bad.append(program)
@@ -106,9 +107,9 @@ def compare_chunk(driver, programs):
 def work(job):
     driver, level, first, count, limit = job
     gc.disable()
-    gc.freeze()
     programs = [generate.make(level, first + i) for i in range(count)]
     bad = compare_chunk(driver, programs)
+    gc.unfreeze()
     gc.collect()
     return level, count, bad[:limit]
 

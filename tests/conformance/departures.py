@@ -83,6 +83,14 @@ class Future(asyncio.futures._PyFuture):
                 let_go(self)
 
 
+def take_back(f, callback):
+    """A link's own callback goes when the link goes, also from the queue."""
+    f.remove_done_callback(callback)
+    for handle in f._loop._ready:
+        if handle._callback is callback:
+            handle.cancel()
+
+
 class Link:
     """Stands between two futures: held by the source, holds the target."""
 
@@ -105,13 +113,16 @@ class Link:
         target.add_done_callback(pass_on)
         source.add_done_callback(self.copy)
 
+    def part(self):
+        take_back(self.target, self.pass_on)
+
     def copy(self, source):
-        self.target.remove_done_callback(self.pass_on)
+        self.part()
         if not self.target.done():
             futures._copy_future_state(source, self.target)
 
     def __del__(self):
-        self.target.remove_done_callback(self.pass_on)
+        self.part()
 
 
 def chain(source, target):
@@ -136,7 +147,7 @@ class Task(asyncio.tasks._PyTask):
 
     def __init__(self, coro, w):
         self.w = w
-        self.started = False
+        self.started = self.broke_ring = False
         self._log_destroy_pending = False  # T32 is said by close(), below
         super().__init__(coro, loop=w.loop, name="body")
 
@@ -148,7 +159,10 @@ class Task(asyncio.tasks._PyTask):
             if self._must_cancel:
                 self._must_cancel = False
                 self._coro.cancelled_task = self
+        self.broke_ring = False
         super()._Task__step(exc)
+        if self.broke_ring:  # by the cancel that the step passed on to what it began to wait for
+            self._must_cancel = True
         if self.done():
             w.alive.pop(self, None)
             let_go(self)
@@ -171,27 +185,26 @@ class Task(asyncio.tasks._PyTask):
         CPython recurses until it runs out of stack."""
         if self.done():
             return super().cancel()
-        if cancelling.get(self):
-            return self.break_ring()
-        if cancelling.get(self._fut_waiter):
+        if self._fut_waiter is not None and self._fut_waiter.done():
+            # F18: only who asks for a future's cancel silences it; CPython silences it here too
             self._num_cancels_requested += 1
-            return self.break_ring()
-        cancelling[self] = True
-        try:
+            self._must_cancel = True
+            return True
+        path = []
+        task = self
+        while isinstance(task, Task) and not task.done() and task not in path:
+            path.append(task)
+            task = task._fut_waiter
+        if task not in path:
             return super().cancel()
-        finally:
-            del cancelling[self]
-
-    def break_ring(self):
-        self._must_cancel = True
-        if self._fut_waiter is not None:
-            self._fut_waiter.remove_done_callback(self._Task__wakeup)
-            self._fut_waiter = None
-            self._loop.call_soon(self._Task__step)
+        for task in path:
+            task._num_cancels_requested += 1
+        task._must_cancel = task.broke_ring = True
+        task._fut_waiter.remove_done_callback(task._Task__wakeup)
+        task._fut_waiter = None
+        if not self._loop.is_closed():
+            task._loop.call_soon(task._Task__step)
         return True
-
-
-cancelling = {}
 
 
 def current_task(w):
@@ -204,6 +217,13 @@ def current_task(w):
 def timer_before(self, other):
     """K9: equal deadlines fire in the order in which they were set."""
     return (self._when, self.sequence) < (other._when, other.sequence)
+
+
+def leave_queue(loop):
+    """H03: a callback that is taken back is gone; CPython leaves it in the queue, to be skipped in a
+    turn that does not wait."""
+    for handle in [handle for handle in loop._ready if handle._cancelled]:
+        loop._ready.remove(handle)
 
 
 def handle_cancel(handle):
@@ -257,15 +277,25 @@ def run_forever(loop):
 def run_until_complete(loop, f):
     """L04, likewise. L11: its stop-callback is taken back on every exit, even if it is queued already;
     CPython would let it stop the next run."""
+    if loop.is_running():
+        return loop.run_until_complete(f)
     try:
         return loop.run_until_complete(f)
     except Deadlock:
         loop.w.lines.append("report deadlock")
         raise
     finally:
-        for handle in loop._ready:
+        for handle in list(loop._ready):
             if handle._callback is base_events._run_until_complete_cb:
-                handle.cancel()
+                loop._ready.remove(handle)
+
+
+def part(callbacks):
+    """A link between two futures ends with the call that would have ended it."""
+    for callback in callbacks:
+        link = getattr(callback, "__self__", None)
+        if isinstance(link, (Link, Shield)):
+            link.part()
 
 
 PATIENCE = 1000
@@ -277,9 +307,15 @@ def close(w):
     loop = w.loop
     if loop.is_closed():
         return
+    queued = [handle._callback for handle in loop._ready]
     loop.close()
-    for task in list(w.alive):
-        if task.done():
+    part(queued)
+    queued = None
+    for task, waits in list(w.alive.items()):
+        if waits is not None:  # a gather parts from its children
+            for child in waits[1]:
+                child.remove_done_callback(waits[0])
+            del w.alive[task]
             continue
         w.lines.append("report destroyed: f%d" % task.number)
         if task._fut_waiter is not None:
@@ -299,6 +335,7 @@ def close(w):
             asyncio.tasks._leave_task(loop, task)
         w.ending = False
         task.started = True
+        part(callback for callback, _ in task._callbacks)
         task._callbacks.clear()
         asyncio.futures._PyFuture.set_exception(task, GeneratorExit())
         task._log_traceback = False
@@ -310,22 +347,32 @@ def close(w):
 
 
 class Gathering(Future):
-    """The future of asyncio's gather, but for F18."""
+    """The future of asyncio's gather, but for F18 and T28."""
 
     def __init__(self, children, *, loop):
         super().__init__(loop=loop)
         self._children = children
         self._cancel_requested = False
+        self.cancelling = False
 
     def cancel(self, msg=None):
-        """F18: also cancel() of a gather that has failed already silences its report."""
+        """F18: also cancel() of a gather that has failed already silences its report. T28: a gather
+        that is asked again while it asks its children stands in a ring, and ends it."""
         if self.done():
             self._log_traceback = False
             return False
+        if self.cancelling:
+            try:
+                self.set_exception(asyncio.CancelledError())
+            except RuntimeError:
+                return False
+            return True
         asked = False
+        self.cancelling = True
         for child in self._children:
             if child.cancel():
                 asked = True
+        self.cancelling = False
         if asked:
             self._cancel_requested = True
         return asked
@@ -334,18 +381,22 @@ class Gathering(Future):
 asyncio.tasks._GatheringFuture = Gathering
 
 
-def gather(loop, children, return_exceptions):
+def gather(w, loop, children, return_exceptions):
     """L15: on a closed loop gather is refused whatever its children are."""
-    loop._check_closed()
     for child in children:
         if child._loop is not loop:
             raise WrongLoop
+    loop._check_closed()
     if not children:
         f = loop.create_future()
         f.set_result([])
         f._children = []
         return f
-    return asyncio.gather(*children, return_exceptions=return_exceptions)
+    f = asyncio.gather(*children, return_exceptions=return_exceptions)
+    waiting = [child for child in f._children if not child.done()]
+    if waiting:
+        w.alive[f] = (waiting[0]._callbacks[-1][0], waiting)
+    return f
 
 
 def gather_item(f, i):
@@ -359,19 +410,38 @@ def gather_item(f, i):
         raise asyncio.InvalidStateError
     if f._exception is not None or f.cancelled():
         return children[i].result()
+    if not isinstance(f._result, list):  # somebody completed it himself
+        return children[i].result()
     item = f._result[i]
     if isinstance(item, BaseException):
         raise item
     return item
 
 
-def shield(f):
-    """asyncio's, but that an outer one that somebody completed himself is left alone (F22)."""
-    if f.done():
-        return f
-    outer = f._loop.create_future()
+class Shield:
+    """asyncio.shield's two callbacks; held by the inner one, holds the outer one."""
 
-    def inner_done(inner):
+    def __init__(self, inner):
+        self.outer = inner._loop.create_future()
+        inner.add_done_callback(self.inner_done)
+        me = weakref.ref(self)
+        inner = weakref.ref(inner)
+
+        def outer_done(outer):
+            if me() is not None and inner() is not None and not inner().done():
+                inner().remove_done_callback(me().inner_done)
+
+        self.outer_done = outer_done
+        self.outer.add_done_callback(outer_done)
+
+    def part(self):
+        take_back(self.outer, self.outer_done)
+
+    __del__ = part
+
+    def inner_done(self, inner):
+        outer = self.outer
+        self.part()
         if outer.done():
             if not inner.cancelled():
                 inner.exception()
@@ -384,13 +454,11 @@ def shield(f):
             else:
                 outer.set_result(inner.result())
 
-    def outer_done(outer):
-        if not f.done():
-            f.remove_done_callback(inner_done)
 
-    f.add_done_callback(inner_done)
-    outer.add_done_callback(outer_done)
-    return outer
+def shield(f):
+    """asyncio's, but that an outer one that somebody completed himself is left alone (F22), and that
+    the two part as soon as the inner one has answered, not one turn later."""
+    return f if f.done() else Shield(f).outer
 
 
 async def wait_for_3_12(fut, timeout):
@@ -408,10 +476,10 @@ async def wait_for_3_12(fut, timeout):
 
 
 def wait_for(w, fut, timeout):
-    """L14: while the loop is closed it fails at once, like every other await. K16: with a future of
-    another loop and no time left, it does not touch that."""
+    """L14: while the loop is closed it fails at once, like every other await. K16: a pending
+    future of another loop is refused at once, and not touched."""
     if w.ending:
         raise GeneratorExit
-    if timeout <= 0 and not fut.done() and fut._loop is not w.loop:
+    if not fut.done() and fut._loop is not w.loop:
         raise WrongLoop
     return wait_for_3_12(fut, timeout).__await__()

@@ -37,6 +37,8 @@ class Timer(events.TimerHandle):
         self._loop.ran += 1
         super()._run()
 
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
     __lt__ = departures.timer_before
 
 
@@ -71,6 +73,10 @@ class VirtualTime:
 
     def create_future(self):
         return Future(loop=self)
+
+    def _run_once(self):
+        departures.leave_queue(self)
+        super()._run_once()
 
     def call_exception_handler(self, context):
         self.w.report(context)
@@ -154,7 +160,7 @@ class World:
         self.codes = [compiled(block, SPECIAL) for block in program[2]]
         self.slots = [None] * SLOTS
         self.handles = [None] * HANDLES
-        self.alive = {}  # tasks that have not ended, in the order in which they were made
+        self.alive = {}  # tasks that have not ended, and gathers, in the order in which they were made
         self.foreign = Loop(self)
         self.callbacks = [self.callback(i) for i in range(len(self.scripts))]
         self.slots[FOREIGN] = self.numbered(self.foreign.create_future())
@@ -181,9 +187,9 @@ class World:
         self.close()
         for i in range(SLOTS):
             self.put(i, None)
+        self.foreign.close()
         self.late_reports()
         self.over = True
-        self.foreign.close()
         if self.level == LEVEL_IO:
             self.io.end()
 
@@ -303,7 +309,7 @@ class World:
             self.lines.append("no more")
             return
         self.inexact = True
-        status, f = self.attempt(departures.gather, self.loop, children, bool(st[2]))
+        status, f = self.attempt(departures.gather, self, self.loop, children, bool(st[2]))
         self.lines.append("gather f%d of %d: %s" % (self.count, len(children), status))
         if f is not None:
             self.put(st[1] % FOREIGN, self.numbered(f))
