@@ -54,7 +54,7 @@ void dispatcher_shut(struct dispatcher *d)
     while (d->members.next != &d->members) {
         struct member *member = d->members.next;
         dispatcher_delist(member);
-        member->shut(member);
+        member->ops->shut(member);
     }
 }
 
@@ -70,9 +70,9 @@ size_t dispatcher_dump(struct dispatcher *d, FILE *stream)
     size_t n = 0;
     for (struct member *member = d->members.next; member != &d->members; member = member->next) {
         char line[200];
-        if (member->describe == NULL)
+        if (member->ops->describe == NULL)
             continue;
-        member->describe(member, line, sizeof line);
+        member->ops->describe(member, line, sizeof line);
         fprintf(stream, "  %s\n", line);
         n++;
     }

@@ -126,14 +126,21 @@ struct problem {
     struct future *future; /**< Whose it is, or NULL. Valid during the report only. */
 };
 
-/** What must be ended before its dispatcher goes away: a task, an executor. Embed it. */
-struct member {
+struct member;
+
+/** What a dispatcher can do with a member. */
+struct member_ops {
     /** Ends the owner. Called once, by dispatcher_shut(), with the member delisted already. */
     void (*shut)(struct member *member);
     /** Writes one line about the owner for dispatcher_dump(), as snprintf; may be NULL. */
     int (*describe)(struct member *member, char *text, size_t size);
-    struct member *next;     /**< The dispatcher's, while enlisted. */
-    struct member *previous; /**< Likewise. */
+};
+
+/** What must be ended before its dispatcher goes away: a task, an executor. Embed it. */
+struct member {
+    const struct member_ops *ops; /**< What kind it is. */
+    struct member *next;          /**< The dispatcher's, while enlisted. */
+    struct member *previous;      /**< Likewise. */
 };
 
 /** What a dispatcher can do; one static table for each kind. */
@@ -191,7 +198,7 @@ void problem_print(const struct problem *problem);
 
 /**
  * Enlists an object to be shut with the dispatcher.
- * @param d not NULL. @param member not enlisted, `shut` set.
+ * @param d not NULL. @param member not enlisted, `ops` set.
  * @retval 0 done. @retval ERR_CLOSED it has been closed.
  */
 MUST_CHECK int dispatcher_enlist(struct dispatcher *d, struct member *member);

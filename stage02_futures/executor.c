@@ -368,6 +368,8 @@ static void shut(struct member *member)
     leave(e);
 }
 
+static const struct member_ops member_ops = {.shut = shut};
+
 int executor_new(struct dispatcher *d, unsigned threads, void (*notify)(void *arg), void *arg,
                  struct executor **out)
 {
@@ -386,7 +388,7 @@ int executor_new(struct dispatcher *d, unsigned threads, void (*notify)(void *ar
             pool_leave(pool);
         return -ENOMEM;
     }
-    *e = (struct executor){.member.shut = shut, .dispatcher = d, .pool = pool};
+    *e = (struct executor){.member.ops = &member_ops, .dispatcher = d, .pool = pool};
     call_queue_init(&e->jobs);
     call_queue_init(&e->ended);
     int error = pool_start(pool, threads);

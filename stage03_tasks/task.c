@@ -3,7 +3,7 @@
  * one function, step(); everything else here feeds it.
  *
  * The invariant, while a task is not done and not running: either its step is in the dispatcher's
- * queue, or it waits for exactly one future (`waiter`), which will queue the step when it is done.
+ * queue, or it waits for exactly one future, which will queue the step when it is done.
  * Both use the same struct call, so never both.
  *
  *              task_new                   waiter is done
@@ -29,18 +29,18 @@ struct task {
     struct future future; /* first: a task is one */
 
     /* between two steps */
-    struct future_waiter step; /* in the dispatcher's queue, or in the waiter's list */
-    struct future *waiter;     /* what it waits for, with a reference; NULL if it is ready */
+    struct future_waiter step; /* step.call: in the dispatcher's queue, or in the list of step.future,
+                                  what it waits for, with a reference; NULL if it is ready */
     int thrown;                /* to be raised by the next step */
-    bool must_cancel;          /* a cancel that nobody else took: the next step raises it */
 
     /* for good */
     struct generator *generator;
     struct member member; /* of its dispatcher, until it is done */
     const char *name;
-    bool started;
-    bool ending;      /* the dispatcher is being closed: no await suspends any more */
-    unsigned ignored; /* how often the body went on nevertheless */
+    bool must_cancel : 1; /* a cancel that nobody else took: the next step raises it */
+    bool started : 1;
+    bool ending : 1; /* the dispatcher is being closed: no await suspends any more */
+    unsigned short ignored; /* how often the body went on nevertheless */
 };
 
 static _Thread_local struct task *current;
@@ -64,10 +64,10 @@ static int next_message(struct task *task, value *in)
     int error = task->thrown;
     *in = value_none();
     task->thrown = 0;
-    if (task->waiter != NULL) {
-        error = future_result(task->waiter, in);
-        future_unref(task->waiter);
-        task->waiter = NULL;
+    if (task->step.future != NULL) {
+        error = future_result(task->step.future, in);
+        future_unref(task->step.future);
+        task->step.future = NULL;
     }
     if (task->must_cancel && task->started) { /* a body always starts; its first wait is cancelled */
         task->must_cancel = false;
@@ -113,7 +113,6 @@ static int suspend(struct task *task, value out)
     if (value_is_none(out) || task->thrown)
         return dispatcher_soon(task->future.dispatcher, &task->step.call);
     struct future *f = future_ref(value_as_future(out));
-    task->waiter = f;
     int error = future_wait(f, &task->step);
     if (!error && task->must_cancel) { /* it cancelled itself before it waited */
         task->must_cancel = false;     /* now: in a ring the cancel comes back to us */
@@ -147,7 +146,7 @@ static int step(struct call *call)
 
 static struct future *cancel_next(struct future *f)
 {
-    return as_task(f)->waiter;
+    return as_task(f)->step.future;
 }
 
 /* There is nobody to pass the cancel on to: the next step raises it. */
@@ -158,8 +157,8 @@ static bool cancel_here(struct future *f, bool alone)
     task->must_cancel = true;
     if (alone) {
         future_wait_no_more(&task->step);
-        future_unref(task->waiter);
-        task->waiter = NULL;
+        future_unref(task->step.future);
+        task->step.future = NULL;
         return dispatcher_soon(f->dispatcher, &task->step.call) == 0;
     }
     return true;
@@ -233,12 +232,12 @@ static void shut(struct member *member)
     struct task *outside = current;
     dispatcher_report(task->future.dispatcher, "task was destroyed but it is pending", 0,
                       &task->future);
-    if (task->waiter != NULL)
+    if (task->step.future != NULL)
         future_wait_no_more(&task->step);
     else
         dispatcher_forget(task->future.dispatcher, &task->step.call);
-    future_unref(task->waiter);
-    task->waiter = NULL;
+    future_unref(task->step.future);
+    task->step.future = NULL;
     task->ending = true;
     current = task;
     int status = GEN_NEXT;
@@ -262,12 +261,14 @@ static int describe_member(struct member *member, char *text, size_t size)
 {
     const struct task *task = CONTAINER_OF(member, struct task, member);
     char what[160];
-    if (task->waiter != NULL) {
-        future_describe(task->waiter, what, sizeof what);
+    if (task->step.future != NULL) {
+        future_describe(task->step.future, what, sizeof what);
         return snprintf(text, size, "task '%s' waits for: %s", task->name, what);
     }
     return snprintf(text, size, "task '%s' %s", task->name, task->started ? "is ready" : "is new");
 }
+
+static const struct member_ops member_ops = {.shut = shut, .describe = describe_member};
 
 static void destroy(struct future *f)
 {
@@ -292,8 +293,7 @@ int task_new_named(struct dispatcher *d, gen_fn *fn, void *arg, const char *name
     struct task *task = malloc(sizeof *task);
     if (task == NULL)
         return -ENOMEM;
-    *task = (struct task){.name = name, .step.call.fn = step, .member.shut = shut,
-                          .member.describe = describe_member};
+    *task = (struct task){.name = name, .step.call.fn = step, .member.ops = &member_ops};
     int error = gen_new_sized(fn, arg, name, stack_size, &task->generator);
     if (!error)
         error = dispatcher_enlist(d, &task->member);
@@ -348,7 +348,7 @@ size_t task_cancel_all(struct dispatcher *d)
     for (; member != &d->members; member = next) {
         next = member->next;
         struct task *task = CONTAINER_OF(member, struct task, member);
-        if (member->shut == shut && task != current && task_cancel(task))
+        if (member->ops == &member_ops && task != current && task_cancel(task))
             n++;
     }
     return n;

@@ -26,6 +26,24 @@ int ensure_future(struct dispatcher *d, value v, struct future **out)
 
 /* --- sleep ---------------------------------------------------------------------------------- */
 
+/*
+ * The future of a function that only waits for it lies on that function's own stack: nothing to
+ * allocate, and a million sleepers are a hundred megabytes smaller. So nobody may keep it longer.
+ */
+static void on_a_stack(struct future *f)
+{
+    (void)f;
+}
+
+static const struct future_ops local_ops = {.destroy = on_a_stack};
+
+static void local_end(struct future *f)
+{
+    if (f->references != 1)
+        die("sleep_for(), wait_for(): somebody keeps the future that was yielded to him");
+    future_unref(f);
+}
+
 static int wake(void *arg)
 {
     return future_set_result_unless_cancelled(arg, value_none());
@@ -35,6 +53,7 @@ int sleep_for(double seconds)
 {
     struct dispatcher *d = task_dispatcher_or_die("sleep_for");
     struct task_loop *loop = loop_from_dispatcher(d);
+    struct future f;
     struct handle timer;
     if (isnan(seconds))
         return ERR_VALUE;
@@ -43,14 +62,12 @@ int sleep_for(double seconds)
         return task_yield();
     if (loop == NULL)
         return ERR_RUNTIME;
-    struct future *f = future_new(d);
-    if (f == NULL)
-        return -ENOMEM;
-    int error = loop_call_later(loop, seconds, wake, f, &timer);
+    future_init(&f, &local_ops, d);
+    int error = loop_call_later(loop, seconds, wake, &f, &timer);
     if (!error || error == ERR_CLOSED) /* then task_await() says what is to be done */
-        error = task_await(f, NULL);
+        error = task_await(&f, NULL);
     handle_cancel(timer); /* if we were cancelled, it still waits for its time */
-    future_unref(f);
+    local_end(&f);
     return error;
     /* END 4.9 */
 }
@@ -156,6 +173,7 @@ static void gather_shut(struct member *member)
     future_unref(&g->future);
 }
 
+static const struct member_ops gather_member_ops = {.shut = gather_shut};
 static const struct future_ops gather_ops = {.cancel = gather_cancel, .destroy = gather_destroy};
 
 /* Whether all can be waited for. */
@@ -184,7 +202,7 @@ int gather(struct dispatcher *d, struct future *const *futures, size_t n, enum g
     *out = &g->future;
     g->n = n;
     g->return_exceptions = (flags & GATHER_RETURN_EXCEPTIONS) != 0;
-    g->member.shut = gather_shut;
+    g->member.ops = &gather_member_ops;
     if (n == 0)
         return future_finish(&g->future, 0, value_none());
     future_ref(&g->future); /* its own, until the last child is done */
@@ -241,13 +259,13 @@ static int expire(void *arg)
 /* Completes `ended` when the future that it waits for has ended. */
 struct end_waiter {
     struct future_waiter waiter;
-    struct future *ended;
+    struct future ended;
 };
 
 static int has_ended(struct call *call)
 {
     return future_set_result_unless_cancelled(
-        CONTAINER_OF(call, struct end_waiter, waiter.call)->ended, value_none());
+        &CONTAINER_OF(call, struct end_waiter, waiter.call)->ended, value_none());
 }
 
 /*
@@ -256,16 +274,15 @@ static int has_ended(struct call *call)
  */
 static int cancel_and_wait(struct future *f)
 {
-    struct end_waiter w = {.waiter.call.fn = has_ended, .ended = future_new(future_dispatcher(f))};
-    if (w.ended == NULL)
-        return -ENOMEM;
+    struct end_waiter w = {.waiter.call.fn = has_ended};
+    future_init(&w.ended, &local_ops, future_dispatcher(f));
     int error = future_wait(f, &w.waiter);
     if (!error) {
         future_cancel(f);
-        error = task_await(w.ended, NULL);
+        error = task_await(&w.ended, NULL);
         future_wait_no_more(&w.waiter);
     }
-    future_unref(w.ended);
+    local_end(&w.ended);
     return error;
 }
 

@@ -21,7 +21,8 @@
 MUST_CHECK int ensure_future(struct dispatcher *d, value v, struct future **out);
 
 /**
- * Inside a task on a loop: sleeps. Zero or less is a bare task_yield() (rows Z01 to Z03). A cancel
+ * Inside a task on a loop: sleeps. Allocates nothing but its timer; a generator that sleeps yields a
+ * future to its driver which must not be kept after the generator was resumed. Zero or less is a bare task_yield() (rows Z01 to Z03). A cancel
  * ends it at once and takes its timer back.
  * @param seconds how long at least.
  * @retval 0 slept. @retval ERR_VALUE NaN. @retval ERR_RUNTIME the task's dispatcher has no clock.

@@ -26,7 +26,7 @@ static void drop_slot(struct call *call)
     loop_slot_give_back(CONTAINER_OF(call, struct slot, call), false);
 }
 
-static bool make_chunk(struct task_loop *loop)
+static APART bool make_chunk(struct task_loop *loop)
 {
     uint32_t n = loop->chunk_count;
     if ((n & (n - 1)) == 0) { /* the table is full at each power of two */
@@ -48,7 +48,8 @@ static bool make_chunk(struct task_loop *loop)
     return true;
 }
 
-struct slot *loop_slot_take(struct task_loop *loop, loop_fn *fn, void *arg)
+/* The lowest free one of the first chunk that has one; NULL if there is no memory. */
+static struct slot *take_out(struct task_loop *loop)
 {
     if (loop->open == NO_CHUNK && !make_chunk(loop))
         return NULL;
@@ -57,6 +58,27 @@ struct slot *loop_slot_take(struct task_loop *loop, loop_fn *fn, void *arg)
     chunk->free &= chunk->free - 1;
     if (chunk->free == 0)
         loop->open = chunk->next_open;
+    return slot;
+}
+
+static void put_back(struct task_loop *loop, const struct slot *slot)
+{
+    struct chunk *chunk = &loop->chunks[slot->id / SLOTS_IN_A_CHUNK];
+    if (chunk->free == 0) {
+        chunk->next_open = loop->open;
+        loop->open = slot->id / SLOTS_IN_A_CHUNK;
+    }
+    chunk->free |= (uint64_t)1 << slot->id % SLOTS_IN_A_CHUNK;
+}
+
+struct slot *loop_slot_take(struct task_loop *loop, loop_fn *fn, void *arg)
+{
+    struct slot *slot = loop->at_hand;
+    loop->at_hand = NULL;
+    if (slot == NULL)
+        slot = take_out(loop);
+    if (slot == NULL)
+        return NULL;
     slot->fn = fn;
     slot->arg = arg;
     return slot;
@@ -65,14 +87,12 @@ struct slot *loop_slot_take(struct task_loop *loop, loop_fn *fn, void *arg)
 void loop_slot_give_back(struct slot *slot, bool cancelled)
 {
     struct task_loop *loop = slot->loop;
-    struct chunk *chunk = &loop->chunks[slot->id / SLOTS_IN_A_CHUNK];
     slot->generation = (slot->generation | 1) + 1 + cancelled;
     slot->fn = NULL;
-    if (chunk->free == 0) {
-        chunk->next_open = loop->open;
-        loop->open = slot->id / SLOTS_IN_A_CHUNK;
-    }
-    chunk->free |= (uint64_t)1 << slot->id % SLOTS_IN_A_CHUNK;
+    if (loop->at_hand == NULL)
+        loop->at_hand = slot;
+    else
+        put_back(loop, slot);
 }
 
 /* The slot that a ticket names, whoever stands there now. */

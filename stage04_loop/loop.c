@@ -186,12 +186,10 @@ size_t loop_pending(const struct task_loop *loop)
 
 /* --- running -------------------------------------------------------------------------------- */
 
-/* How long the poller may sleep. */
-static double longest_wait(struct task_loop *loop)
+/* How long the poller may sleep, with nothing to do. */
+static APART double longest_wait(struct task_loop *loop)
 {
     const struct timer *first = timers_first(&loop->timers); /* 1: cancelled ones are not there */
-    if (!call_queue_empty(&loop->ready) || loop->stopping)
-        return 0;
     if (first == NULL || first->when >= INT64_MAX / 2)
         return INFINITY;
     double wait = (double)first->when / 1e9 - loop_time(loop);
@@ -199,18 +197,23 @@ static double longest_wait(struct task_loop *loop)
 }
 
 /* The timers that are due come behind what is ready, in the order of their deadlines. */
-static void queue_due_timers(struct task_loop *loop)
+static APART void queue_due_timers(struct task_loop *loop, const struct timer *first)
 {
-    const struct timer *first = timers_first(&loop->timers);
-    if (first == NULL)
-        return; /* without timers the clock is not read */
     /* EXERCISE 4.3 queue_due_timers: those whose time has come */
     int64_t now = nanoseconds(loop_time(loop));
     while (first != NULL && first->when <= now) {
-        call_queue_push(&loop->ready, &loop_slot_at(loop, timers_pop(&loop->timers))->call);
+        struct slot *slot = loop_slot_at(loop, first->id);
+        __builtin_prefetch(slot); /* a pop takes as long as memory needs to bring it */
+        timers_pop(&loop->timers);
+        call_queue_push(&loop->ready, &slot->call);
         first = timers_first(&loop->timers);
     }
     /* END 4.3 */
+}
+
+static APART void report_failure(struct task_loop *loop, int error)
+{
+    dispatcher_report(&loop->dispatcher, "a callback failed", error, NULL);
 }
 
 /* One turn; answers how many callbacks ran, or the poller's error. */
@@ -218,18 +221,21 @@ static int turn(struct task_loop *loop)
 {
     /* EXERCISE 4.6 turn: poll, timers, and one batch */
     struct poller *poller = loop->dispatcher.poller;
-    int error = poller->ops->poll(poller, longest_wait(loop)); /* 2, and 3 inside it */
+    bool busy = !call_queue_empty(&loop->ready) || loop->stopping;
+    int error = poller->ops->poll(poller, busy ? 0 : longest_wait(loop)); /* 2, and 3 inside it */
     int ran = 0;
     if (error)
         return error;
-    queue_due_timers(loop); /* 4 */
+    const struct timer *first = timers_first(&loop->timers);
+    if (first != NULL) /* else not even the clock is read */
+        queue_due_timers(loop, first); /* 4 */
     loop->last = loop->ready.ring.previous; /* 5: up to the one that is the last now */
     while (loop->last != &loop->ready.ring) {
         struct call *call = loop->ready.ring.next;
         loop_unqueue(loop, call);
         int failed = call->fn(call);
         if (failed < 0)
-            dispatcher_report(&loop->dispatcher, "a callback failed", failed, NULL);
+            report_failure(loop, failed);
         ran++;
     }
     return ran;

@@ -10,6 +10,9 @@
 #include "loop.h"
 #include "timers.h"
 
+/** Kept out of the way of those who call it, because they seldom do. */
+#define APART __attribute__((noinline))
+
 /**
  * A place for one callback. It is waiting for its time (its id has a deadline), or queued, or free.
  * Its memory stays where it is as long as the loop lives. One cache line.
@@ -44,6 +47,7 @@ struct task_loop {
     struct call *last;       /**< The last of those that this turn runs; the ring itself: none is left. */
     struct timers timers;
 
+    struct slot *at_hand; /**< A free slot that was in use a moment ago, so it is in the cache; or NULL. */
     struct chunk *chunks;
     uint32_t chunk_count;
     uint32_t open; /**< The first chunk with a free slot, or NO_CHUNK. */

@@ -15,7 +15,7 @@
 static bool tasks_are_left(struct dispatcher *d)
 {
     for (struct member *m = d->members.next; m != &d->members; m = m->next)
-        if (m->describe != NULL)
+        if (m->ops->describe != NULL)
             return true;
     return false;
 }

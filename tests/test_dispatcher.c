@@ -62,13 +62,16 @@ static int describe_note(struct member *member, char *text, size_t size)
     return snprintf(text, size, "member %s", CONTAINER_OF(member, struct noted_member, member)->name);
 }
 
+static const struct member_ops note_ops = {.shut = shut_note};
+static const struct member_ops described_ops = {.shut = shut_note, .describe = describe_note};
+
 /* --- on every dispatcher ---------------------------------------------------------------------- */
 
 static void a_closed_dispatcher_takes_no_calls_and_no_members(void)
 {
     struct dispatcher *d = fixture_dispatcher();
     struct note a = new_note("a");
-    struct noted_member m = {.member.shut = shut_note, .name = "m"};
+    struct noted_member m = {.member.ops = &note_ops, .name = "m"};
     fixture_close();
     step("dispatcher_soon() after the close");
     expect_error(dispatcher_soon(d, &a.call), ERR_CLOSED);
@@ -195,10 +198,10 @@ static void closing_drops_the_queued_calls(void)
 static void closing_shuts_the_members_oldest_first(void)
 {
     struct dispatcher *d = fixture_dispatcher();
-    struct noted_member a = {.member.shut = shut_note, .name = "a", .dispatcher = d};
-    struct noted_member b = {.member.shut = shut_note, .name = "b"};
-    struct noted_member c = {.member.shut = shut_note, .name = "c"};
-    struct noted_member e = {.member.shut = shut_note, .name = "e"};
+    struct noted_member a = {.member.ops = &note_ops, .name = "a", .dispatcher = d};
+    struct noted_member b = {.member.ops = &note_ops, .name = "b"};
+    struct noted_member c = {.member.ops = &note_ops, .name = "c"};
+    struct noted_member e = {.member.ops = &note_ops, .name = "e"};
     expect_ok(dispatcher_enlist(d, &a.member));
     expect_ok(dispatcher_enlist(d, &b.member));
     expect_ok(dispatcher_enlist(d, &c.member));
@@ -268,7 +271,7 @@ static void the_immediate_dispatcher_calls_at_once(void)
 {
     struct dispatcher d;
     struct note a = new_note("a");
-    struct noted_member m = {.member.shut = shut_note, .name = "m"};
+    struct noted_member m = {.member.ops = &note_ops, .name = "m"};
     immediate_init(&d);
     step("dispatcher_soon() on the immediate dispatcher");
     expect_ok(dispatcher_soon(&d, &a.call));
@@ -340,8 +343,8 @@ static void its_memory_goes_at_once_without_futures(void)
 static void a_dump_has_a_line_for_each_member(void)
 {
     struct dispatcher d;
-    struct noted_member a = {.member = {.shut = shut_note, .describe = describe_note}, .name = "a"};
-    struct noted_member b = {.member = {.shut = shut_note, .describe = describe_note}, .name = "b"};
+    struct noted_member a = {.member.ops = &described_ops, .name = "a"};
+    struct noted_member b = {.member.ops = &described_ops, .name = "b"};
     char *text = NULL;
     size_t size = 0;
     dispatcher_init(&d, &noting);

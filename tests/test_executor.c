@@ -756,7 +756,8 @@ static void submit_late(struct member *member)
 
 static void a_dispatcher_that_is_closing_takes_no_jobs(void)
 {
-    struct latecomer late = {{.shut = submit_late}, NULL};
+    static const struct member_ops ops = {.shut = submit_late};
+    struct latecomer late = {{.ops = &ops}, NULL};
     fixture_real_time();
     expect_ok(dispatcher_enlist(fixture_dispatcher(), &late.member));
     late.executor = new_executor(1);
