@@ -21,9 +21,9 @@
 MUST_CHECK int ensure_future(struct dispatcher *d, value v, struct future **out);
 
 /**
- * Inside a task on a loop: sleeps. Allocates nothing but its timer; a generator that sleeps yields a
- * future to its driver which must not be kept after the generator was resumed. Zero or less is a bare task_yield() (rows Z01 to Z03). A cancel
- * ends it at once and takes its timer back.
+ * Inside a task on a loop: sleeps. Zero or less is a bare task_yield() (rows Z01 to Z03). A cancel
+ * ends it at once and takes its timer back. Allocates nothing but the timer: the future lies on the
+ * sleeper's stack, and who drives a generator that sleeps must not keep what it yielded.
  * @param seconds how long at least.
  * @retval 0 slept. @retval ERR_VALUE NaN. @retval ERR_RUNTIME the task's dispatcher has no clock.
  * @retval -ENOMEM no memory for the timer. @return otherwise what task_await() raises.
