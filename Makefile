@@ -92,7 +92,8 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -MF $@.$$$$.d -MT $@ -c $< -o $@.$$$$.o \
 	    && mv $@.$$$$.d $(@:.o=.d) && mv $@.$$$$.o $@ || { rm -f $@.$$$$.*; exit 1; }
 
--include $(patsubst %.c,$(BUILD)/%.d,$(wildcard stage*/*.c stage*/examples/*.c tests/*.c tests/*/*.c))
+-include $(patsubst %.c,$(BUILD)/%.d,$(wildcard \
+    stage*/*.c stage*/examples/*.c tests/*.c tests/*/*.c tests/*/*/*.c))
 
 # The objects that a list of sources becomes, and the directories of the stages 1 to N.
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
@@ -174,6 +175,19 @@ test: ## all checks of all stages
 test: $(checks)
 	@tests/run $(BUILD)
 
+# The harness itself: a suite of failures, on a stage that is in tests/selftest.
+selftest_objects = $(call objects,$(harness) tests/harness/fixture_queue.c)
+$(BUILD)/tests/selftest/%.o: CPPFLAGS += -Itests/selftest/stage02_futures
+$(BUILD)/selftest2: $$(call objects,tests/selftest/failures.c tests/selftest/stage02_futures/tally.c)
+$(BUILD)/selftest_empty2: $$(call objects,tests/selftest/empty.c)
+$(BUILD)/selftest2 $(BUILD)/selftest_empty2: $$(selftest_objects) $(BUILD)/libstage2.a
+	$(Q)$(CC) $(LDFLAGS) $(call wrap,2) -o $@.$$$$ $(filter %.o,$^) $(filter %.a,$^) \
+	    $(check_libs) $(LDLIBS) && mv $@.$$$$ $@
+
+selftest: ## does the harness itself say what it should?
+selftest: $(BUILD)/selftest2 $(BUILD)/selftest_empty2
+	@BUILD='$(BUILD)' tests/selftest/run
+
 # ---- the rest -----------------------------------------------------------------------------------
 
 docs: ## the book as HTML: build/docs/html/index.html
@@ -186,6 +200,9 @@ docs: ## the book as HTML: build/docs/html/index.html
 check-includes: ## prove that no stage knows a later one
 	@docs/check-includes
 
+lint: ## lines, markers, chapters: what no compiler looks at
+	@docs/lint
+
 clean: ## remove build/
 	rm -rf build
 
@@ -193,6 +210,7 @@ workbook: ## DIR=…  make the student's tree
 hint: ## EX=…  a hint; again for a stronger one
 next: ## which exercise comes next
 debug: ## EX=…  open the failing check in the debugger
+valgrind: ## STAGE=…  the checks under valgrind
 doctor: ## what is wrong with this tree or this machine
 predict: ## EX=…  answer the chapter's question
 update: ## FROM=…  bring the provided files up to date
@@ -207,7 +225,7 @@ blame: ## … and name the right exercise?
 
 # Each of these is a script, tests/VERB or tests/VERB/run. What was given on the command line
 # (EX=3.1) is in its environment; so is the variant.
-delegated := workbook hint next debug doctor predict update bench conformance \
+delegated := workbook hint next debug valgrind doctor predict update bench conformance \
              coverage-of-contract mistakes mutants blame
 $(delegated):
 	@for script in tests/$@/run tests/$@; do \
@@ -222,4 +240,4 @@ help:
 	@awk -F ': ## ' '/^[a-z0-9-]+: ## / { printf "  %-21s %s\n", $$1, $$2 }' Makefile
 	@echo "Variants: CC=clang CONTEXT=ucontext SAN=address SAN=thread STRESS=1 LTO=0 V=1"
 
-.PHONY: FORCE bench-deps help example test docs check-includes clean $(delegated) $(addprefix stage,$(NUMBERS))
+.PHONY: FORCE bench-deps help example test selftest docs check-includes lint clean $(delegated) $(addprefix stage,$(NUMBERS))
