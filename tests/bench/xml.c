@@ -1,0 +1,486 @@
+/*
+ * The bus pipeline of the course: expat finds the elements of a large file, and somebody looks for
+ * the buses of route 22 that go north. Once in the callbacks themselves, and once in a pipeline of
+ * coroutines into which the callbacks push their events:
+ *
+ *     expat -> buses_to_dicts -> filter (route) -> filter (direction) -> bus_locations
+ *
+ * A third time with a thread between the first two. What a stage does with its data is the same code
+ * for all, so that the difference is the price of the coroutines. Argument: a file to be written and
+ * read; BENCH_PYTHON_XML: the program for Python's three ways. Also the course's little race: a grep
+ * that is a coroutine against one that is an object with a method.
+ */
+#include <expat.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench.h"
+#include "generator.h"
+
+enum { MEGABYTES = 30, PIECE = 65536, QUEUE = 64, FIELD = 32 };
+enum { ID, ROUTE, DIRECTION, LATITUDE, LONGITUDE, FIELDS };
+static const char *const names[FIELDS] = {"id", "route", "direction", "latitude", "longitude"};
+
+static const char *path;
+static char *document;
+static size_t document_size;
+static FILE *sink;
+static long found; /* what every way must agree on */
+
+/* --- the file ------------------------------------------------------------------------------- */
+
+static void write_document(void)
+{
+    static const char *const directions[] = {"North Bound", "South Bound", "East Bound", "West Bound"};
+    FILE *file = fopen(path, "w");
+    unsigned seed = 1;
+    MUST(file != NULL);
+    fputs("<?xml version=\"1.0\"?>\n<buses>\n", file);
+    for (int i = 0; ftell(file) < (long)MEGABYTES << 20; i++) {
+        seed = seed * 1103515245 + 12345;
+        fprintf(file, "  <bus>\n    <id>%d</id>\n    <route>%u</route>\n    <color>#3300ff</color>\n"
+                      "    <revenue>true</revenue>\n    <direction>%s</direction>\n"
+                      "    <latitude>41.%06u</latitude>\n    <longitude>-87.%06u</longitude>\n"
+                      "    <pattern>%u</pattern>\n    <run>P%03u</run>\n    <finish>Howard</finish>\n"
+                      "    <operator>%u</operator>\n  </bus>\n",
+                i, 1 + (seed >> 8) % 150, directions[(seed >> 16) % 4], seed % 1000000,
+                (seed >> 4) % 1000000, seed % 9973, seed % 997, seed % 50021);
+    }
+    fputs("</buses>\n", file);
+    MUST(fclose(file) == 0);
+}
+
+static void read_document(void)
+{
+    FILE *file = fopen(path, "r");
+    MUST(file != NULL && fseek(file, 0, SEEK_END) == 0);
+    document_size = (size_t)ftell(file);
+    rewind(file);
+    document = malloc(document_size);
+    MUST(document != NULL && fread(document, 1, document_size, file) == document_size);
+    fclose(file);
+}
+
+/* In pieces, as from a file, but without the file: that would be the same for all. */
+static void parse(XML_Parser parser)
+{
+    for (size_t at = 0; at < document_size; at += PIECE) {
+        size_t n = document_size - at < PIECE ? document_size - at : PIECE;
+        MUST(XML_Parse(parser, document + at, (int)n, at + n == document_size) == XML_STATUS_OK);
+    }
+    XML_ParserFree(parser);
+}
+
+/* --- what all do ---------------------------------------------------------------------------- */
+
+struct bus {
+    char field[FIELDS][FIELD];
+    char text[FIELD]; /* of the element that is open */
+    size_t length;
+};
+
+static void add_text(struct bus *bus, const char *text, size_t n)
+{
+    if (n >= FIELD - bus->length)
+        n = FIELD - 1 - bus->length;
+    memcpy(bus->text + bus->length, text, n);
+    bus->length += n;
+}
+
+static void end_field(struct bus *bus, const char *name)
+{
+    bus->text[bus->length] = '\0';
+    for (int i = 0; i < FIELDS; i++)
+        if (strcmp(name, names[i]) == 0)
+            memcpy(bus->field[i], bus->text, FIELD);
+}
+
+static void print_location(const struct bus *bus)
+{
+    fprintf(sink, "%s,%s,\"%s\",%s,%s\n", bus->field[ROUTE], bus->field[ID], bus->field[DIRECTION],
+            bus->field[LATITUDE], bus->field[LONGITUDE]);
+    found++;
+}
+
+/* --- callbacks ------------------------------------------------------------------------------ */
+
+struct reader {
+    struct bus bus;
+    bool inside;
+};
+
+static void raw_start(void *arg, const char *name, const char **attributes)
+{
+    struct reader *r = arg;
+    (void)attributes;
+    if (!r->inside && strcmp(name, "bus") == 0)
+        r->inside = true;
+    r->bus.length = 0;
+}
+
+static void raw_text(void *arg, const char *text, int n)
+{
+    struct reader *r = arg;
+    if (r->inside)
+        add_text(&r->bus, text, (size_t)n);
+}
+
+static void raw_end(void *arg, const char *name)
+{
+    struct reader *r = arg;
+    if (!r->inside)
+        return;
+    if (strcmp(name, "bus") != 0) {
+        end_field(&r->bus, name);
+    } else {
+        r->inside = false;
+        if (strcmp(r->bus.field[ROUTE], "22") == 0 &&
+            strcmp(r->bus.field[DIRECTION], "North Bound") == 0)
+            print_location(&r->bus);
+    }
+}
+
+static int64_t callbacks(long n)
+{
+    int64_t begin = bench_now();
+    for (long i = 0; i < n; i++) {
+        struct reader reader = {.inside = false};
+        XML_Parser parser = XML_ParserCreate(NULL);
+        XML_SetUserData(parser, &reader);
+        XML_SetElementHandler(parser, raw_start, raw_end);
+        XML_SetCharacterDataHandler(parser, raw_text);
+        parse(parser);
+    }
+    return bench_now() - begin;
+}
+
+/* --- coroutines ----------------------------------------------------------------------------- */
+
+struct event {
+    enum { START, TEXT, END } kind;
+    const char *text; /* or the name */
+    size_t length;
+};
+
+/* A switch between two functions costs the processor its guess where they return to: twenty cycles. With
+   the library's functions inside the stages there is nothing to return from. */
+#define STAGE __attribute__((flatten))
+
+static void push(struct generator *target, void *item)
+{
+    MUST(gen_send(target, value_ptr(item), NULL) == GEN_NEXT);
+}
+
+static STAGE void on_start(void *target, const char *name, const char **attributes)
+{
+    (void)attributes;
+    push(target, &(struct event){START, name, 0});
+}
+
+static STAGE void on_text(void *target, const char *text, int n)
+{
+    push(target, &(struct event){TEXT, text, (size_t)n});
+}
+
+static STAGE void on_end(void *target, const char *name)
+{
+    push(target, &(struct event){END, name, 0});
+}
+
+/* The next item; the error that ends the stage. */
+static int receive(void *item)
+{
+    value in;
+    int error = gen_yield(value_none(), &in);
+    *(void **)item = error ? NULL : in.as.pointer;
+    return error;
+}
+
+static STAGE int buses_to_dicts(void *target, value *ret)
+{
+    struct bus bus;
+    struct event *event;
+    int error;
+    (void)ret;
+    while ((error = receive(&event)) == 0) {
+        if (event->kind != START || strcmp(event->text, "bus") != 0)
+            continue;
+        bus.length = 0;
+        while ((error = receive(&event)) == 0) {
+            if (event->kind == START)
+                bus.length = 0;
+            else if (event->kind == TEXT)
+                add_text(&bus, event->text, event->length);
+            else if (strcmp(event->text, "bus") != 0)
+                end_field(&bus, event->text);
+            else
+                break;
+        }
+        if (error)
+            break;
+        push(target, &bus);
+    }
+    return error;
+}
+
+struct filter {
+    int field;
+    const char *wanted;
+    struct generator *target;
+};
+
+static STAGE int filter_on_field(void *arg, value *ret)
+{
+    const struct filter *filter = arg;
+    struct bus *bus;
+    int error;
+    (void)ret;
+    while ((error = receive(&bus)) == 0)
+        if (strcmp(bus->field[filter->field], filter->wanted) == 0)
+            push(filter->target, bus);
+    return error;
+}
+
+static STAGE int bus_locations(void *arg, value *ret)
+{
+    struct bus *bus;
+    int error;
+    (void)arg, (void)ret;
+    while ((error = receive(&bus)) == 0)
+        print_location(bus);
+    return error;
+}
+
+/* A thread between two stages: a queue of copies, and at its other end somebody who sends. */
+struct threaded {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    pthread_t thread;
+    struct bus queue[QUEUE];
+    size_t in, out; /* how many came and went */
+    bool ended;
+    struct generator *target, **behind; /* whom the thread drives, and all that belong to it */
+    int stages;
+};
+
+static cpu_set_t all_processors;
+
+static void *run_thread(void *arg)
+{
+    struct threaded *t = arg;
+    sched_setaffinity(0, sizeof all_processors, &all_processors);
+    for (int i = 0; i < t->stages; i++)
+        MUST(gen_adopt(t->behind[i]) == 0);
+    pthread_mutex_lock(&t->lock);
+    for (;;) {
+        while (t->in == t->out && !t->ended)
+            pthread_cond_wait(&t->changed, &t->lock);
+        if (t->in == t->out)
+            break;
+        struct bus *bus = &t->queue[t->out % QUEUE]; /* ours until `out` says that it is free */
+        pthread_mutex_unlock(&t->lock);
+        push(t->target, bus);
+        pthread_mutex_lock(&t->lock);
+        if (t->in - t->out++ == QUEUE)
+            pthread_cond_signal(&t->changed);
+    }
+    pthread_mutex_unlock(&t->lock);
+    return NULL;
+}
+
+static int threaded(void *arg, value *ret)
+{
+    struct threaded *t = arg;
+    struct bus *bus;
+    int error;
+    (void)ret;
+    while ((error = receive(&bus)) == 0) {
+        pthread_mutex_lock(&t->lock);
+        while (t->in - t->out == QUEUE)
+            pthread_cond_wait(&t->changed, &t->lock);
+        t->queue[t->in % QUEUE] = *bus;
+        if (t->in++ == t->out)
+            pthread_cond_signal(&t->changed);
+        pthread_mutex_unlock(&t->lock);
+    }
+    pthread_mutex_lock(&t->lock);
+    t->ended = true;
+    pthread_cond_signal(&t->changed);
+    pthread_mutex_unlock(&t->lock);
+    pthread_join(t->thread, NULL);
+    return error;
+}
+
+static void pipeline(bool with_thread)
+{
+    struct generator *stages[5] = {NULL};
+    static struct threaded thread;
+    struct filter north = {DIRECTION, "North Bound", NULL}, route = {ROUTE, "22", NULL};
+    struct generator *head;
+    MUST(gen_new_primed(bus_locations, NULL, &stages[4]) == GEN_NEXT);
+    north.target = stages[4];
+    MUST(gen_new_primed(filter_on_field, &north, &stages[3]) == GEN_NEXT);
+    route.target = stages[3];
+    MUST(gen_new_primed(filter_on_field, &route, &stages[2]) == GEN_NEXT);
+    head = stages[2];
+    if (with_thread) {
+        thread = (struct threaded){.target = head, .behind = stages + 2, .stages = 3};
+        pthread_mutex_init(&thread.lock, NULL);
+        pthread_cond_init(&thread.changed, NULL);
+        MUST(gen_new_primed(threaded, &thread, &stages[1]) == GEN_NEXT);
+        MUST(pthread_create(&thread.thread, NULL, run_thread, &thread) == 0);
+        head = stages[1];
+    }
+    MUST(gen_new_primed(buses_to_dicts, head, &stages[0]) == GEN_NEXT);
+    XML_Parser parser = XML_ParserCreate(NULL);
+    XML_SetUserData(parser, stages[0]);
+    XML_SetElementHandler(parser, on_start, on_end);
+    XML_SetCharacterDataHandler(parser, on_text);
+    parse(parser);
+    for (int i = 0; i < 5; i++) { /* from the source to the sink */
+        if (stages[i] == NULL)
+            continue;
+        MUST(gen_adopt(stages[i]) == 0);
+        MUST(gen_close(stages[i], NULL) == 0);
+        gen_free(stages[i]);
+    }
+}
+
+static int64_t coroutines(long n)
+{
+    int64_t begin = bench_now();
+    for (long i = 0; i < n; i++)
+        pipeline(false);
+    return bench_now() - begin;
+}
+
+static int64_t with_thread(long n)
+{
+    int64_t begin = bench_now();
+    for (long i = 0; i < n; i++)
+        pipeline(true);
+    return bench_now() - begin;
+}
+
+/* --- a coroutine against an object ---------------------------------------------------------- */
+
+static const char line[] = "python is nice";
+static volatile long matches;
+
+struct grep {
+    void (*send)(struct grep *self, const char *text);
+    const char *pattern;
+    void (*target)(const char *text);
+};
+
+static void null_sink(const char *text)
+{
+    BENCH_USE(text);
+    matches++;
+}
+
+static void grep_send(struct grep *self, const char *text)
+{
+    if (strstr(text, self->pattern) != NULL)
+        self->target(text);
+}
+
+static int64_t grep_object(long n)
+{
+    struct grep *volatile where = &(struct grep){grep_send, "python", null_sink};
+    int64_t begin = bench_now();
+    for (long i = 0; i < n; i++)
+        where->send(where, line);
+    return bench_now() - begin;
+}
+
+static STAGE int null_stage(void *arg, value *ret)
+{
+    const char *text;
+    int error;
+    (void)arg, (void)ret;
+    while ((error = receive(&text)) == 0)
+        null_sink(text);
+    return error;
+}
+
+static STAGE int grep_stage(void *target, value *ret)
+{
+    char *text;
+    int error;
+    (void)ret;
+    while ((error = receive(&text)) == 0)
+        if (strstr(text, "python") != NULL)
+            push(target, text);
+    return error;
+}
+
+static int64_t grep_coroutine(long n)
+{
+    struct generator *sinks, *grep;
+    MUST(gen_new_primed(null_stage, NULL, &sinks) == GEN_NEXT);
+    MUST(gen_new_primed(grep_stage, sinks, &grep) == GEN_NEXT);
+    int64_t begin = bench_now();
+    for (long i = 0; i < n; i++)
+        push(grep, (void *)(uintptr_t)line);
+    int64_t ns = bench_now() - begin;
+    gen_free(grep);
+    gen_free(sinks);
+    return ns;
+}
+
+/* --- the table ------------------------------------------------------------------------------ */
+
+static void contest(const char *name, struct side ours, struct side theirs, int rounds)
+{
+    double a[BENCH_PAIRS], b[BENCH_PAIRS];
+    for (int i = 0; i < rounds; i++) {
+        if (i % 2 != 0)
+            b[i] = bench_once(theirs, 1);
+        a[i] = bench_once(ours, 1);
+        if (i % 2 == 0)
+            b[i] = bench_once(theirs, 1);
+    }
+    bench_report(name, ours.label, a, theirs.label, b, rounds);
+}
+
+int main(int argc, char **argv)
+{
+    static const char *const ways[] = {"expat", "sax", "iterparse"};
+    struct side ours = {"ours", coroutines, NULL, NULL, 0}, raw = {"expat", callbacks, NULL, NULL, 0};
+    const char *command = getenv("BENCH_PYTHON_XML");
+    sched_getaffinity(0, sizeof all_processors, &all_processors);
+    bench_begin();
+    path = argc > 1 ? argv[1] : "allroutes.xml";
+    sink = fopen("/dev/null", "w");
+    MUST(sink != NULL);
+    write_document();
+    read_document();
+    callbacks(1);
+    long expected = found;
+    coroutines(1);
+    with_thread(1);
+    MUST(expected > 0 && found == 3 * expected);
+    bench_compare("grep-coroutine/object", (struct side){"ours", grep_coroutine, NULL, NULL, 0},
+                  (struct side){"object", grep_object, NULL, NULL, 0});
+    int rounds = bench_quick() ? 11 : 51;
+    contest("xml/expat", ours, raw, rounds);
+    contest("xml-threaded/xml", (struct side){"ours", with_thread, NULL, NULL, 0},
+            (struct side){"xml", coroutines, NULL, NULL, 0}, rounds);
+    struct remote *python = command == NULL ? NULL : remote_open(command);
+    for (int i = 0; i < 3; i++) {
+        char name[40], label[20];
+        snprintf(name, sizeof name, "xml/python-%s", ways[i]);
+        snprintf(label, sizeof label, "python-%s", ways[i]);
+        if (python == NULL)
+            bench_skip(name, "apt install python3");
+        else
+            contest(name, ours, (struct side){label, NULL, python, ways[i], 0}, bench_quick() ? 2 : 5);
+    }
+    remote_close(python);
+    remove(path);
+    return 0;
+}
