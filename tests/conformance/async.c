@@ -342,7 +342,8 @@ static bool act(const struct node *st)
         break;
     case OP_CHAIN:
         g = pick_future(number(st, 1));
-        if (g == NULL || number_of(g) <= n || future_dispatcher(g) != world.dispatcher ||
+        /* not in a ring, which nobody would ever free: neither backwards nor into a gather */
+        if (g == NULL || number_of(g) <= n || gather_item(g, 0, NULL) != ERR_TYPE || future_dispatcher(g) != world.dispatcher ||
             future_dispatcher(f) != world.dispatcher) {
             trace("none");
         } else {

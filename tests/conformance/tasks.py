@@ -138,7 +138,7 @@ class Task(departures.Task):
 
 
 class Instance:
-    __slots__ = ("number", "code", "dead")
+    __slots__ = ("number", "code", "dead", "inner")
 
 
 def shown(value):
@@ -292,6 +292,7 @@ class World:
         me = Instance()
         me.number = self.count
         me.dead = False
+        me.inner = None
         me.code = self.codes[st[2] % len(self.codes)]
         if self.loop.is_closed():
             self.lines.append("task f%d: ERR_CLOSED" % self.count)
@@ -383,7 +384,7 @@ class World:
 
     def act_chain(self, f, st):
         g = self.slots[st[2] % SLOTS]
-        if g is None or g.number <= f.number or g._loop is not self.loop or f._loop is not self.loop:
+        if g is None or g.number <= f.number or hasattr(g, "_children") or g._loop is not self.loop or f._loop is not self.loop:
             self.lines.append("none")
             return
         self.inexact = True
@@ -534,6 +535,8 @@ def body(w, me):
                     x = Instance()
                     x.number = number
                     x.dead = False
+                    x.inner = None
+                    me.inner = x
                     x.code = w.codes[ins[1][1] % len(w.codes)]
                     inner = body(w, x)
                     try:
@@ -543,7 +546,10 @@ def body(w, me):
                             inner.close()
                         except BaseException as e:
                             lines.append("unraisable " + name(e))
-                        x.dead = True
+                        me.inner = None
+                        while x is not None:  # whoever would not end is dropped with all it delegates to
+                            x.dead = True
+                            x = x.inner
                     lines.append("f%d got %s" % (number, shown(value)))
                 elif kind == OTHER:
                     yield from w.io.statement(number, ins[1])
