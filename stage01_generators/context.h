@@ -114,7 +114,8 @@ struct context_message context_switch(struct context *from, struct context *to,
 #ifdef __AVX512F__ /* these exist only there, and are as volatile as the others */
 #define CONTEXT_CLOBBER_WIDE \
     , "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", \
-        "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31", "k1", "k2", "k3", "k4", "k5", "k6", "k7"
+        "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31", "k1", "k2", "k3", "k4", "k5", "k6", \
+        "k7"
 #else
 #define CONTEXT_CLOBBER_WIDE
 #endif
@@ -175,12 +176,12 @@ context_jump(struct context *from, struct context *to, struct context_message me
                      "1: hint #36\n" /* bti j: a landing place for the jump */
                      : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x5), "+r"(x6), "+r"(x7)
                      :
-                     : "x3", "x4", "x8", "x9", "x10", "x11", "x12", "x13", "x14",
-                       "x15", "x16", "x17", CONTEXT_CLOBBER_X18 "x19", "x20", "x21", "x22", "x23", "x24", "x25", "x26",
-                       "x27", "x28", "x30", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8",
-                       "v9", "v10", "v11", "v12", "v13", "v14", "v15", "v16", "v17", "v18", "v19",
-                       "v20", "v21", "v22", "v23", "v24", "v25", "v26", "v27", "v28", "v29", "v30",
-                       "v31", "memory", "cc");
+                     : "x3", "x4", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16",
+                       "x17", CONTEXT_CLOBBER_X18 "x19", "x20", "x21", "x22", "x23", "x24", "x25",
+                       "x26", "x27", "x28", "x30", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7",
+                       "v8", "v9", "v10", "v11", "v12", "v13", "v14", "v15", "v16", "v17", "v18",
+                       "v19", "v20", "v21", "v22", "v23", "v24", "v25", "v26", "v27", "v28", "v29",
+                       "v30", "v31", "memory", "cc");
     return (struct context_message){x0, {x5, {.integer = x6}}, x7};
 }
 

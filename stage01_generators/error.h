@@ -81,7 +81,8 @@ static inline bool error_is_ordinary(int error)
 /**
  * Ends a broken program: prints "fatal: " and the sentence to standard error and aborts.
  * For what no caller can handle, because only a mistake in the program text leads to it.
- * @param format as printf; the sentence should begin with the name of the function that was misused.
+ * @param format as printf; the sentence should begin with the name of the function that was
+ * misused.
  */
 _Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -92,7 +93,8 @@ _Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2))
  */
 int exercise_unwritten(const char *exercise);
 
-/** @return the number of the first unwritten exercise that was entered since the last call, or NULL. */
+/** @return the number of the first unwritten exercise that was entered since the last call, or
+ * NULL. */
 const char *exercise_met_unwritten(void);
 
 /** @} */

@@ -56,8 +56,8 @@ struct generator *gen_new(gen_fn *fn, void *arg);
  * The same with a chosen stack and a name for reports. gen_new() is a macro that calls this with
  * the body's own name, so that an overflow can say whose it was.
  * @param fn the body. @param arg for it. @param name outlives the generator; NULL is "generator".
- * @param stack_size bytes of stack, 0 for the default; rounded up to 16 KiB · 2^n, of which a quarter
- * at most is guard.
+ * @param stack_size bytes of stack, 0 for the default; rounded up to 16 KiB · 2^n, of which a
+ * quarter at most is guard.
  * @param out the generator, or NULL with any error.
  * @retval 0 done. @retval ERR_VALUE more than 64 MiB. @retval -ENOMEM no memory.
  */
@@ -93,8 +93,8 @@ MUST_CHECK int gen_next(struct generator *g, value *out);
  * @retval GEN_RETURN the body returned `*out`; None if it had ended before (rows G06, G10).
  * @retval ERR_TYPE something other than None was sent to a generator that has not started; it stays
  * startable (row G09).
- * @retval ERR_BUSY it is running, here or through somebody it resumed, or belongs to another thread;
- * it is undamaged (rows G17, G18).
+ * @retval ERR_BUSY it is running, here or through somebody it resumed, or belongs to another
+ * thread; it is undamaged (rows G17, G18).
  * @return any other negative: the error that the body raised; it is closed now (row G14).
  */
 MUST_CHECK int gen_send(struct generator *g, value in, value *out);
@@ -150,7 +150,8 @@ MUST_CHECK int gen_yield(value out, value *in);
  */
 MUST_CHECK int gen_yield_from(struct generator *inner, value *ret);
 
-/** @param g not NULL. @return where it stands. Costs a step for each generator it delegates through. */
+/** @param g not NULL. @return where it stands. Costs a step for each generator it delegates
+ * through. */
 enum gen_state gen_state(const struct generator *g);
 
 /** @param g not NULL. @return whom it delegates to while suspended, else NULL (row Y13). */
@@ -160,9 +161,9 @@ struct generator *gen_delegate(const struct generator *g);
 const char *gen_name(const struct generator *g);
 
 /**
- * Hands a generator, with all it delegates to, over to the calling thread. The two threads must have
- * agreed on that (a lock, a queue, a join): this only writes down the new owner. The body must not
- * keep the address of a thread-local variable, errno's for one, across a yield.
+ * Hands a generator, with all it delegates to, over to the calling thread. The two threads must
+ * have agreed on that (a lock, a queue, a join): this only writes down the new owner. The body must
+ * not keep the address of a thread-local variable, errno's for one, across a yield.
  * @param g not NULL.
  * @retval 0 done. @retval ERR_BUSY it is running, or somebody delegates to it.
  */

@@ -7,8 +7,8 @@
  * slot is. The lowest pages of a slot are the guard: whoever runs off the end of his stack hits
  * them and not his neighbour.
  *
- *     slot:  | guard | . . . never touched . . . | locals of the body | owner's struct | struct stack |
- *            low                                    <- grows                            high
+ *     slot:  | guard | . . never touched . . | locals of the body | owner's struct | struct stack |
+ *            low                                <- grows                            high
  *
  * Slots come in sizes 16 KiB · 2^n. Each thread keeps its own list of free ones, so taking and
  * giving back is a few instructions and no system call.
@@ -25,7 +25,9 @@ enum {
 };
 #define STACK_LARGEST ((size_t)STACK_SMALLEST << (STACK_CLASSES - 1))
 
-/** One slot, as its owner sees it. This struct stands in the slot itself, above what it describes. */
+/**
+ * One slot, as its owner sees it. This struct stands in the slot itself, above what it describes.
+ */
 struct stack {
     unsigned char *low; /**< The lowest usable byte; the guard is below. */
     size_t size;        /**< Usable bytes, up to this struct. */

@@ -38,8 +38,8 @@ typedef int call_fn(struct call *call);
 /** A function to be called soon, embedded in whoever wants it. All bytes zero: not queued. */
 struct call {
     call_fn *fn;                  /**< Set it before queueing. */
-    /** Called instead of `fn` if the dispatcher will never call: it was closed while this was queued.
-     *  NULL if there is nothing to give back. */
+    /** Called instead of `fn` if the dispatcher will never call: it was closed while this was
+     * queued. NULL if there is nothing to give back. */
     void (*drop)(struct call *call);
     struct call *next;     /**< The dispatcher's, while queued. */
     struct call *previous; /**< Likewise. */

@@ -43,8 +43,8 @@ MUST_CHECK int executor_new(struct dispatcher *d, unsigned threads, void (*notif
 
 /**
  * Queues a job (row B08). Its return is the future's result, its error the future's error.
- * Cancelling the future withdraws a job that has not begun; one that runs is left to finish, and its
- * result dropped (row S43).
+ * Cancelling the future withdraws a job that has not begun; one that runs is left to finish, and
+ * its result dropped (row S43).
  * @param e not NULL. @param fn the job. @param arg for it. @param drop may be NULL.
  * @param out one reference to its future, or NULL with an error.
  * @retval 0 queued. @retval ERR_VALUE no function. @retval -ENOMEM no memory. @retval ERR_CLOSED.
@@ -53,7 +53,8 @@ MUST_CHECK int executor_submit(struct executor *e, executor_job_fn *fn, void *ar
                                executor_drop_fn *drop, struct future **out);
 
 /**
- * Completes the futures of the jobs that have ended, in the order in which they ended. Never blocks.
+ * Completes the futures of the jobs that have ended, in the order in which they ended. Never
+ * blocks.
  * @param e not NULL. @return how many.
  */
 size_t executor_drain(struct executor *e);
@@ -67,16 +68,16 @@ size_t executor_outstanding(struct executor *e);
  * @param e not NULL. @param f its future. @param timeout seconds; 0 only looks, INFINITY for ever.
  * @param out the job's result; None with an error; may be NULL.
  * @retval 0 `*out` is the result. @retval ERR_TIMEOUT not yet; nothing is changed.
- * @retval ERR_CANCELLED it was cancelled. @retval ERR_VALUE @p timeout is NaN. @return otherwise the
- * job's error.
+ * @retval ERR_CANCELLED it was cancelled. @retval ERR_VALUE @p timeout is NaN. @return otherwise
+ * the job's error.
  */
 MUST_CHECK int executor_wait(struct executor *e, struct future *f, double timeout, value *out);
 
 /**
- * Ends it: jobs that have ended are drained; those that have not begun are withdrawn; the futures of
- * all that are left are cancelled. Threads that are busy end when their job does, without touching
- * anything of ours, and notify nobody; nobody waits for them (rows S44, S45). When the dispatcher is
- * closed all this has happened already; then this gives back the memory.
+ * Ends it: jobs that have ended are drained; those that have not begun are withdrawn; the futures
+ * of all that are left are cancelled. Threads that are busy end when their job does, without
+ * touching anything of ours, and notify nobody; nobody waits for them (rows S44, S45). When the
+ * dispatcher is closed all this has happened already; then this gives back the memory.
  * @param e yours, or NULL. A callback that runs inside executor_drain() may free it.
  */
 void executor_free(struct executor *e);

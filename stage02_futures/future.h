@@ -20,7 +20,9 @@
 
 struct future;
 
-/** What a done callback gets: the future, which is done (row F12). A negative result is reported. */
+/**
+ * What a done callback gets: the future, which is done (row F12). A negative result is reported.
+ */
 typedef int future_callback_fn(struct future *f, void *arg);
 
 extern const struct value_type value_type_future; /**< Of value_future(). */
@@ -81,7 +83,8 @@ MUST_CHECK int future_set_result_unless_cancelled(struct future *f, value v);
 /**
  * The result, any number of times; counts as having asked for an error.
  * @param f not NULL. @param out the value; None with an error; may be NULL.
- * @retval 0 `*out` is the value. @retval ERR_INVALID_STATE pending. @retval ERR_CANCELLED cancelled.
+ * @retval 0 `*out` is the value. @retval ERR_INVALID_STATE pending. @retval ERR_CANCELLED
+ * cancelled.
  * @return otherwise the error that was set.
  */
 MUST_CHECK int future_result(struct future *f, value *out);
@@ -125,8 +128,8 @@ size_t future_remove_done_callback(struct future *f, future_callback_fn *fn, voi
 
 /**
  * When @p source is done, @p target will be: result, error or cancellation is copied; cancelling
- * @p target cancels @p source; nothing is copied into a target that is done (row F22). The target is
- * kept alive until then; a source that nobody holds any more goes, and the chain with it.
+ * @p target cancels @p source; nothing is copied into a target that is done (row F22). The target
+ * is kept alive until then; a source that nobody holds any more goes, and the chain with it.
  * @param source not NULL. @param target not NULL.
  * @retval 0 chained. @retval -ENOMEM no memory. @retval ERR_CLOSED as future_add_done_callback().
  */

@@ -16,8 +16,9 @@ struct future_waiter;
 /** What is special about a kind of future. Any of them may be NULL: as a plain future does. */
 struct future_ops {
     /**
-     * Instead of cancelling at once, if pending. `alone`: whom it waits for waits for it, in a ring,
-     * so nobody else will ever end its wait (row T28). Returns whether anything was requested.
+     * Instead of cancelling at once, if pending. `alone`: whom it waits for waits for it, in a
+     * ring, so nobody else will ever end its wait (row T28). Returns whether anything was
+     * requested.
      */
     bool (*cancel)(struct future *f, bool alone);
     /**
@@ -38,7 +39,7 @@ enum future_state { FUTURE_PENDING, FUTURE_FINISHED, FUTURE_CANCELLED };
 struct future {
     const struct future_ops *ops;
     struct dispatcher *dispatcher;
-    struct call_queue waiters; /**< While pending: future_waiter.call of those who wait, in order. */
+    struct call_queue waiters; /**< While pending: future_waiter.call of all who wait, in order. */
     value result;              /**< When finished without an error. */
     int error;                 /**< When finished with one. */
     unsigned references;
@@ -57,14 +58,15 @@ struct future {
  *   and gives the reference back if the future is done.
  */
 struct future_waiter {
-    struct call call;      /**< Set call.fn, and call.drop. In the future's list, then in the queue. */
+    struct call call; /**< Set call.fn, and call.drop. In the future's list, then in the queue. */
     struct future *future; /**< Set by future_wait(). */
 };
 
 /** A future of some kind, pending, with one reference. Its memory is the caller's. Never fails. */
 void future_init(struct future *f, const struct future_ops *ops, struct dispatcher *d);
 
-/** Pending once more, as future_init() left it. The caller has the only reference, and nobody waits. */
+/** Pending once more, as future_init() left it. The caller has the only reference, and nobody
+ * waits. */
 static inline void future_reuse(struct future *f)
 {
     f->error = 0;
@@ -82,7 +84,9 @@ MUST_CHECK int future_wait(struct future *f, struct future_waiter *w);
 /** Takes @p w back, whether it waits or is queued already. */
 void future_wait_no_more(struct future_waiter *w);
 
-/** Completes whatever kind it is, without the checks of the public setters: @p f must be pending. */
+/**
+ * Completes whatever kind it is, without the checks of the public setters: @p f must be pending.
+ */
 int future_finish(struct future *f, int error, value v);
 
 /** Cancels at once, whatever kind it is: @p f must be pending. */

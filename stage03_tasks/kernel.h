@@ -50,8 +50,8 @@ static inline value value_syscall(struct syscall *call)
 
 /**
  * A subroutine, to be yielded; the kernel's own from then on.
- * @param g a generator that has not run. One that has is refused: the yield answers ERR_RUNTIME, and
- * it stays yours. NULL, from a gen_new() that had no memory, answers -ENOMEM.
+ * @param g a generator that has not run. One that has is refused: the yield answers ERR_RUNTIME,
+ * and it stays yours. NULL, from a gen_new() that had no memory, answers -ENOMEM.
  * @return it, as a value.
  */
 static inline value value_generator(struct generator *g)
@@ -92,7 +92,9 @@ MUST_CHECK int kernel_run(struct kernel *kernel);
 /** @param kernel not NULL. @return how many tasks it has. */
 size_t kernel_tasks(const struct kernel *kernel);
 
-/** Who waits when there is nothing to do: the course's I/O task. First member of its implementer. */
+/**
+ * Who waits when there is nothing to do: the course's I/O task. First member of its implementer.
+ */
 struct kernel_idle {
     /**
      * Takes one turn in each round; `wait` is true if no task is ready. Looks, or waits, and
@@ -117,8 +119,8 @@ struct kernel_idle *kernel_idle(const struct kernel *kernel);
 /**
  * Who hears of tasks that end. Unset, a line "Task N terminated" goes to standard output, followed
  * by ": " and the error's name if it failed; "Task N waits for ever: ERR_DEADLOCK" if it is stuck.
- * @param kernel not NULL. @param report called with the number and 0, the error, or ERR_DEADLOCK for
- * one that is stuck. @param arg for @p report.
+ * @param kernel not NULL. @param report called with the number and 0, the error, or ERR_DEADLOCK
+ * for one that is stuck. @param arg for @p report.
  */
 void kernel_set_report(struct kernel *kernel, void (*report)(int tid, int error, void *arg),
                        void *arg);
@@ -148,24 +150,25 @@ MUST_CHECK int sys_gettid(void);
 
 /**
  * Starts a task; it runs before its parent does (row P06).
- * @param fn the body. @param arg for it. @return its number, -ENOMEM, ERR_VALUE, or an error thrown in.
+ * @param fn the body. @param arg for it. @return its number, -ENOMEM, ERR_VALUE, or an error thrown
+ * in.
  */
 MUST_CHECK int sys_new(gen_fn *fn, void *arg);
 
 /**
- * Ends a task: ERR_GENERATOR_EXIT is raised where it waits, in its subroutines first; it is gone from
- * every list of those who wait (rows P07, P08, P19). Its clean-up runs inside this call and cannot
- * wait: a system call there is ERR_IGNORED_EXIT in the report. A body that has not begun does not
- * begin, as with gen_close(). It leaves with its report on its next turn. Killing oneself does not
- * return.
+ * Ends a task: ERR_GENERATOR_EXIT is raised where it waits, in its subroutines first; it is gone
+ * from every list of those who wait (rows P07, P08, P19). Its clean-up runs inside this call and
+ * cannot wait: a system call there is ERR_IGNORED_EXIT in the report. A body that has not begun
+ * does not begin, as with gen_close(). It leaves with its report on its next turn. Killing oneself
+ * does not return.
  * @param tid a number. @retval 1 killed. @retval 0 there is no such task. @return or an error.
  */
 MUST_CHECK int sys_kill(int tid);
 
 /**
  * Waits until a task has ended (rows P09, P10).
- * @param tid a number. @retval 1 it has. @retval 0 there is no such task. @retval ERR_DEADLOCK it is
- * oneself. @return or an error thrown in.
+ * @param tid a number. @retval 1 it has. @retval 0 there is no such task. @retval ERR_DEADLOCK it
+ * is oneself. @return or an error thrown in.
  */
 MUST_CHECK int sys_wait(int tid);
 

@@ -7,8 +7,8 @@
  * future's value, or with its error raised at the yield. task_await() is that yield.
  *
  * A task that has begun keeps itself alive until its body has ended, so nobody has to hold a
- * reference to a task that is only to be run. When its dispatcher is closed first, each await of the
- * body fails with ERR_GENERATOR_EXIT, so that it reaches its clean-up.
+ * reference to a task that is only to be run. When its dispatcher is closed first, each await of
+ * the body fails with ERR_GENERATOR_EXIT, so that it reaches its clean-up.
  */
 #ifndef TASK_H
 #define TASK_H
@@ -48,7 +48,9 @@ int task_new_named(struct dispatcher *d, gen_fn *fn, void *arg, const char *name
 struct dispatcher *task_dispatcher_or_die(const char *function);
 /** @endcond */
 
-/** @param task not NULL. @return the same object as a future: for results, callbacks, references. */
+/**
+ * @param task not NULL. @return the same object as a future: for results, callbacks, references.
+ */
 static inline struct future *task_future(struct task *task)
 {
     return (struct future *)(void *)task;
@@ -115,7 +117,8 @@ unsigned task_cancel_count(const struct task *task);
 unsigned task_forgive(struct task *task);
 
 /**
- * One line for each task alive on @p d: its name, and what it waits for. What a debugger cannot see.
+ * One line for each task alive on @p d: its name, and what it waits for. What a debugger cannot
+ * see.
  * @param d not NULL. @param stream where to. @return how many there are.
  */
 size_t task_dump(struct dispatcher *d, FILE *stream);

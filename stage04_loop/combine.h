@@ -41,7 +41,8 @@ enum gather_flags {
  * Cancelling it cancels all children that are not done (rows Q01 to Q09).
  * @param d where all of them belong. @param futures may repeat; gather takes its own references.
  * @param n how many; 0 gives a done one. @param flags as above. @param out one reference, or NULL.
- * @retval 0 made. @retval ERR_WRONG_LOOP a child belongs elsewhere. @retval ERR_TYPE a child is NULL.
+ * @retval 0 made. @retval ERR_WRONG_LOOP a child belongs elsewhere. @retval ERR_TYPE a child is
+ * NULL.
  * @retval -ENOMEM, ERR_CLOSED nothing was made; the children are untouched.
  */
 MUST_CHECK int gather(struct dispatcher *d, struct future *const *futures, size_t n,
@@ -49,10 +50,11 @@ MUST_CHECK int gather(struct dispatcher *d, struct future *const *futures, size_
 
 /**
  * One result of a gather that is done; its order is that of the arguments (row Q01).
- * @param f from gather(). @param i below its n. @param out the value; None with an error; may be NULL.
+ * @param f from gather(). @param i below its n. @param out the value; None with an error; may be
+ * NULL.
  * @retval 0 `*out` is the value. @retval ERR_INVALID_STATE the gather, or this child, is pending.
- * @retval ERR_TYPE @p f is no gather. @retval ERR_VALUE no such child. @return otherwise the error at
- * that place, ERR_CANCELLED for a cancelled child.
+ * @retval ERR_TYPE @p f is no gather. @retval ERR_VALUE no such child. @return otherwise the error
+ * at that place, ERR_CANCELLED for a cancelled child.
  */
 MUST_CHECK int gather_item(struct future *f, size_t i, value *out);
 

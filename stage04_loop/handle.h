@@ -28,15 +28,15 @@ struct handle {
 /**
  * Takes the callback back: it will not run. Its place can be used again at once, that of a timer
  * too. Costs a step or, for a timer, a few (row H03).
- * @param handle any ticket. @return whether it was still waiting; false after it ran, while it runs,
- * or after it was cancelled.
+ * @param handle any ticket. @return whether it was still waiting; false after it ran, while it
+ * runs, or after it was cancelled.
  */
 bool handle_cancel(struct handle handle);
 
 /**
  * Whether the callback was cancelled and did not run, as far as that is still known.
- * @param handle any ticket. @return true if handle_cancel() had an effect and the place has not been
- * given to another callback since.
+ * @param handle any ticket. @return true if handle_cancel() had an effect and the place has not
+ * been given to another callback since.
  */
 bool handle_cancelled(struct handle handle);
 

@@ -101,8 +101,8 @@ MUST_CHECK int loop_run_forever(struct task_loop *loop);
  * Turns until @p f is done (rows L08 to L12).
  * @param loop not NULL. @param f a future or task of this loop; stays the caller's.
  * @param out its result; None with an error; may be NULL.
- * @retval 0 `*out` is the result. @retval ERR_RUNTIME somebody stopped the loop before; @p f is still
- * pending. @retval ERR_WRONG_LOOP it is of another loop. @retval ERR_DEADLOCK, ERR_CLOSED,
+ * @retval 0 `*out` is the result. @retval ERR_RUNTIME somebody stopped the loop before; @p f is
+ * still pending. @retval ERR_WRONG_LOOP it is of another loop. @retval ERR_DEADLOCK, ERR_CLOSED,
  * ERR_NESTED as loop_run_forever(). @return otherwise the future's error, or ERR_CANCELLED.
  */
 MUST_CHECK int loop_run_until_complete(struct task_loop *loop, struct future *f, value *out);
@@ -134,7 +134,8 @@ size_t loop_pending(const struct task_loop *loop);
  * @param arg for the handler.
  */
 void loop_set_exception_handler(struct task_loop *loop,
-                                int (*handler)(const struct problem *problem, void *arg), void *arg);
+                                int (*handler)(const struct problem *problem, void *arg),
+                                void *arg);
 
 /** @} */
 #endif

@@ -31,8 +31,8 @@ enum { SLOTS_IN_A_CHUNK = 64 };
 #define NO_CHUNK UINT32_MAX
 
 /**
- * A page of slots. The lowest free one is taken first, so that callbacks that are made one after the
- * other stand one behind the other, whatever the order in which the last ones left.
+ * A page of slots. The lowest free one is taken first, so that callbacks that are made one after
+ * the other stand one behind the other, whatever the order in which the last ones left.
  */
 struct chunk {
     struct slot *slots;
@@ -44,10 +44,10 @@ struct task_loop {
     struct dispatcher dispatcher; /* first: a loop is one */
 
     struct call_queue ready; /**< Oldest first. */
-    struct call *last;       /**< The last of those that this turn runs; the ring itself: none is left. */
+    struct call *last; /**< The last of those that this turn runs; the ring itself: none is left. */
     struct timers timers;
 
-    struct slot *at_hand; /**< A free slot that was in use a moment ago, so it is in the cache; or NULL. */
+    struct slot *at_hand; /**< A free slot that was just in use, so it is in the cache; or NULL. */
     struct chunk *chunks;
     uint32_t chunk_count;
     uint32_t open; /**< The first chunk with a free slot, or NO_CHUNK. */

@@ -12,8 +12,8 @@
  *  @{ */
 
 /**
- * Makes a loop on the default selector, runs @p main as a task until it has ended, cancels the tasks
- * that are left and lets them finish, and closes everything.
+ * Makes a loop on the default selector, runs @p main as a task until it has ended, cancels the
+ * tasks that are left and lets them finish, and closes everything.
  * @param main the body. @param arg for it. @param out what it returned; None with an error; may be
  * NULL. A value that points to a task's own locals is dead by then.
  * @return 0; what main raised; or what making the loop answered: -ENOMEM, -EMFILE, ERR_VALUE for a

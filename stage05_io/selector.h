@@ -45,8 +45,8 @@ MUST_CHECK int selector_new(enum selector_kind kind, struct selector **out);
 /** Frees one that no loop owns. @param s or NULL. Who still waits is told ERR_CLOSED. */
 void selector_free(struct selector *s);
 
-/** @param s not NULL. @return it, as what loop_new() takes; the loop owns it then. After the loop has
- *  been closed, @p s may be asked as long as a future or a sock of it is alive. */
+/** @param s not NULL. @return it, as what loop_new() takes; the loop owns it then. After the loop
+ * has been closed, @p s may be asked as long as a future or a sock of it is alive. */
 struct poller *selector_poller(struct selector *s);
 
 /** @param p a poller or NULL. @return the selector that it is; NULL if it is another kind. */
@@ -61,7 +61,8 @@ const char *selector_name(const struct selector *s);
  * @param s not NULL. @param fd a descriptor. @param events one direction. @param out one reference.
  * @retval 0 made. @retval ERR_BUSY somebody waits there (K10). @retval ERR_VALUE @p fd is negative,
  * too large for select(), or @p events is not one direction (rows S06, S07). @retval ERR_CLOSED.
- * @retval ERR_RUNTIME no loop owns the selector yet. @retval -EBADF it is not open. @retval -ENOMEM.
+ * @retval ERR_RUNTIME no loop owns the selector yet. @retval -EBADF it is not open. @retval
+ * -ENOMEM.
  */
 MUST_CHECK int selector_wait(struct selector *s, int fd, enum selector_events events,
                              struct future **out);

@@ -54,8 +54,8 @@ struct watch {
     unsigned char level;     /**< Those of callbacks alone. */
     unsigned char mode;      /**< epoll's: how the system knows it. */
     unsigned char told;      /**< epoll's: the directions that the system was told. */
-    bool special;            /**< What was found last was more than data: an end, an error, urgent data. */
-    bool steady;             /**< Waits may come and go without update(): the system was told for good. */
+    bool special; /**< What was found last was more than data: an end, an error, urgent data. */
+    bool steady;  /**< Waits may come and go without update(): the system was told for good. */
     bool always;             /**< epoll refuses it: a regular file, which is always ready. */
     unsigned place;          /**< poll's: index in its array, plus one. */
     struct watch *next;      /**< In the list of those always ready. */
@@ -68,9 +68,11 @@ struct selector_ops {
     int limit; /**< Descriptors must be below. */
     int (*open)(struct selector *s);
     void (*close)(struct selector *s);
-    /** Before a wait by somebody of whom we do not know whether he has tried: is @p w open? 0 or error. */
+    /** Before a wait by somebody of whom we do not know whether he has tried: is @p w open? 0 or
+     * error. */
     int (*look)(struct selector *s, struct watch *w);
-    /** `wanted` has changed, and not `steady`, or `level` has. It may fail only if there is more in it than before. */
+    /** `wanted` has changed, and not `steady`, or `level` has. It may fail only if there is more in
+     * it than before. */
     int (*update)(struct selector *s, struct watch *w);
     /** The descriptor is about to be closed, or has been. */
     void (*drop)(struct selector *s, struct watch *w);
@@ -96,7 +98,7 @@ struct selector {
     struct watch *always;   /**< Those that epoll refuses and that have callbacks. */
     struct wait *free_waits;
     struct mailbox *mailbox; /**< What other threads send. */
-    size_t references;       /**< The owner, waits and socks: of our memory, not of the descriptors. */
+    size_t references; /**< The owner, waits and socks: of our memory, not of the descriptors. */
     bool closed;
     unsigned woken, resumed; /**< How many stand below, and how many of their tasks have gone on. */
     struct wait *upcoming[SELECTOR_UPCOMING]; /**< Whom the latest look woke. Only a guess. */
@@ -111,7 +113,8 @@ int selector_watch_make(struct selector *s, int fd, struct watch **out);
 /**
  * selector_wait() for one who has just been told EAGAIN, so that an edge is enough for him: no
  * system call in the steady state. @p wait is NULL, or a wait that is over and of which the caller
- * has the only reference: then that is used again, and given back with an error, too. One reference.
+ * has the only reference: then that is used again, and given back with an error, too. One
+ * reference.
  */
 int selector_wait_more(struct selector *s, struct watch *w, unsigned direction, struct wait **wait);
 
@@ -121,7 +124,9 @@ void selector_resumed(struct selector *s);
 /** A kind found that @p w is ready in these directions: whoever wants to know is told. */
 void selector_ready(struct selector *s, struct watch *w, unsigned events);
 
-/** The system says that @p w is not open: as selector_forget(), and a report if it had callbacks. */
+/**
+ * The system says that @p w is not open: as selector_forget(), and a report if it had callbacks.
+ */
 void selector_purge(struct selector *s, struct watch *w);
 
 /** Whether nothing is there that could end a wait: no descriptor, and nobody who sends. */

@@ -4,8 +4,8 @@
  *
  * Each operation tries at once; only if the system would block does the task wait for the
  * descriptor, and then it tries again. Everything here is called inside a task of a loop that is on
- * a selector; elsewhere it aborts with a sentence. A sock belongs to one task at a time, except that
- * one may read while another writes (row S32).
+ * a selector; elsewhere it aborts with a sentence. A sock belongs to one task at a time, except
+ * that one may read while another writes (row S32).
  */
 #ifndef SOCK_H
 #define SOCK_H
@@ -59,17 +59,18 @@ MUST_CHECK int sock_connect(const char *host, int port, struct sock **out);
 /**
  * Reads what is there, waiting only if there is nothing (rows S20, S21).
  * @param s not NULL. @param buffer where to. @param size how many bytes fit.
- * @return how many were read, at least 1; 0 at the end of the stream, or if @p size is 0; -ECONNRESET,
- * … ; ERR_BUSY if another task reads it; or what task_await() raises: nothing is lost then.
+ * @return how many were read, at least 1; 0 at the end of the stream, or if @p size is 0;
+ * -ECONNRESET, … ; ERR_BUSY if another task reads it; or what task_await() raises: nothing is lost
+ * then.
  */
 MUST_CHECK ssize_t sock_recv(struct sock *s, void *buffer, size_t size);
 
 /**
  * Writes all of it, waiting whenever the system takes no more (rows S23, S24, S34).
  * @param s not NULL. @param data what. @param size how many bytes.
- * @retval 0 all was handed to the system. @return otherwise -EPIPE, -ECONNRESET, …; ERR_BUSY if another
- * task writes to it; or what task_await() raises: then some of it may have been sent. There is no
- * SIGPIPE.
+ * @retval 0 all was handed to the system. @return otherwise -EPIPE, -ECONNRESET, …; ERR_BUSY if
+ * another task writes to it; or what task_await() raises: then some of it may have been sent. There
+ * is no SIGPIPE.
  */
 MUST_CHECK int sock_send_all(struct sock *s, const void *data, size_t size);
 

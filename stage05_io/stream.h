@@ -27,7 +27,8 @@ struct sock *stream_sock(struct stream *stream);
 
 /**
  * One line with its newline; the last one may come without.
- * @param stream not NULL. @param line points into the stream's buffer, NUL-terminated, until the next call.
+ * @param stream not NULL. @param line points into the stream's buffer, NUL-terminated, until the
+ * next call.
  * @return its length; 0 at the end; ERR_LIMIT if it is longer than the limit (what was read stays
  * to be read by stream_read()); or what sock_recv() answers.
  */
@@ -47,7 +48,8 @@ MUST_CHECK int stream_read_exactly(struct stream *stream, void *buffer, size_t s
  */
 MUST_CHECK ssize_t stream_read(struct stream *stream, void *buffer, size_t size);
 
-/** As sock_send_all(). @param stream not NULL. @param data what. @param size bytes. @return as there. */
+/** As sock_send_all(). @param stream not NULL. @param data what. @param size bytes. @return as
+ * there. */
 MUST_CHECK int stream_write(struct stream *stream, const void *data, size_t size);
 
 /** @} */

@@ -278,7 +278,9 @@ int loop_hold(struct task_loop *loop)
 
 /* --- jobs ----------------------------------------------------------------------------------- */
 
-/* On a worker's thread: a job waits to be fetched. Not called any more once the executor is shut. */
+/*
+ * On a worker's thread: a job waits to be fetched. Not called any more once the executor is shut.
+ */
 static void job_has_ended(void *arg)
 {
     struct mailbox *box = arg;

@@ -74,7 +74,8 @@ static int sleepers(void *arg, value *ret)
         futures[i] = err ? NULL : task_future(task);
     }
     if (!err)
-        err = gather(task_dispatcher(task_current()), futures, 3, GATHER_RETURN_EXCEPTIONS, &everybody);
+        err = gather(task_dispatcher(task_current()), futures, 3, GATHER_RETURN_EXCEPTIONS,
+                     &everybody);
     if (!err)
         err = wait_for(everybody, 0.25, NULL);
     printf("  and the limit of 250 ms for all of them says: %s\n\n",
