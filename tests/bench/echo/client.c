@@ -75,7 +75,8 @@ static void pin(int cpu)
 static int listen_anywhere(struct sockaddr_in *address)
 {
     socklen_t size = sizeof *address;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one); /* a server may want more of them */
     *address = (struct sockaddr_in){.sin_family = AF_INET};
     address->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (fd < 0 || bind(fd, (struct sockaddr *)address, size) != 0 || listen(fd, 4096) != 0 ||
@@ -101,6 +102,7 @@ static void start(struct server *s, const char *command, int connections)
         _exit(127);
     }
     close(fd);
+    nanosleep(&(struct timespec){.tv_nsec = 50 * 1000 * 1000}, NULL); /* until it has opened those */
     if (clock_getcpuclockid(s->pid, &s->clock) != 0)
         fail("the server's clock");
     s->connections = calloc((size_t)connections, sizeof *s->connections);

@@ -12,7 +12,7 @@
 static int echo(void *arg, value *ret)
 {
     struct sock *conn = arg;
-    char buffer[2048];
+    char buffer[1280]; /* with all that sleeps on the stack it fills one page */
     ssize_t n;
     int err = 0;
     (void)ret;
