@@ -51,7 +51,7 @@ static int echo(void *arg, value *ret)
     part->clients++;
     while (!error && (n = sock_recv(client, buffer, sizeof buffer)) != 0) {
         error = n < 0 ? (int)n : sock_send_all(client, buffer, (size_t)n);
-        part->messages++;
+        part->messages += n > 0;
     }
     sock_close(client);
     return error == -ECONNRESET || error == -EPIPE ? 0 : error;
