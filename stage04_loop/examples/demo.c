@@ -38,8 +38,9 @@ static int long_chain(struct task_loop *loop)
     if (!error)
         error = loop_run_until_complete(loop, first, &v);
     if (!error)
-        printf("A chain of %d tasks: the first one got %d after %.0f ms, and the stack had one "
-               "floor.\n\n", LINKS, (int)value_as_int(v), (loop_time(loop) - before) * 1e3);
+        printf("A chain of %d tasks: the first one got %d after %.0f ms.\n"
+               "The stack had one floor.\n\n",
+               LINKS, (int)value_as_int(v), (loop_time(loop) - before) * 1e3);
     future_unref(first);
     future_unref(end);
     return error;

@@ -278,7 +278,7 @@ static int server_main(void *arg, value *ret)
     if (error)
         return error;
     struct selector *s = selector_from_poller(loop_poller(loop_running()));
-    printf("echo server (%s) on port %d: %d processes x %d connections, %d bytes each\n",
+    printf("echo server (%s), port %d: %d processes x %d connections, %d bytes each\n",
            selector_name(s), port, PROCESSES, connections, MESSAGE);
     fflush(stdout);
     server->began = now();
