@@ -215,7 +215,8 @@ int main(int argc, char **argv)
         load(&servers[i], connections, slice); /* not counted: accepts, first pages, caches */
     for (int round = 0; round < rounds; round++)
         for (int k = 0; k < n; k++) {
-            struct server *s = &servers[round % 2 ? n - 1 - k : k]; /* there and back */
+            /* Nobody first always, and nobody twice in a row: he would find his memory in the cache. */
+            struct server *s = &servers[n > 2 ? (k + round) % n : k];
             double cpu = seconds(s->clock), wall = seconds(CLOCK_MONOTONIC);
             long answered = load(s, connections, slice);
             s->cost[round] = (seconds(s->clock) - cpu) / (double)answered * 1e6;
