@@ -35,6 +35,7 @@ struct record {
     int line;
     long output; /* where in the common file its output begins */
     double seconds, began;
+    bool hung;              /* so it seemed to the next one */
 };
 
 /* runner.c calls these around each check, in the check's process. */

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -274,6 +275,16 @@ static double seconds_now(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+/* Whether a check of this exercise did not come to an end: then its others need not be tried. */
+static bool one_has_hung(const char *exercise)
+{
+    for (int i = 0; i < item_count && exercise != NULL; i++)
+        if (items[i].record->hung && items[i].check->exercise != NULL &&
+            strcmp(items[i].check->exercise, exercise) == 0)
+            return true;
+    return false;
+}
+
 /* What Check calls, in a process of its own: the i-th check. */
 static void run_item(int i)
 {
@@ -281,15 +292,21 @@ static void run_item(int i)
     struct record *r = item->record;
     const char *needed = unwritten_among(item->check->needs);
     double start = seconds_now();
-    const struct record *last = items[begun[1]].record;
-    if (begun[0] > 0 && last->progress == BEGUN && start - last->began > USUAL_SECONDS * 0.9)
+    struct record *last = items[begun[1]].record;
+    if (begun[0] > 0 && last->progress == BEGUN && start - last->began > USUAL_SECONDS * 0.9) {
+        last->hung = true;
         begun[2]++;
+    }
     r->order = ++begun[0];
     begun[1] = i;
     r->began = start;
     redirect(r);
-    if (begun[2] >= MOST_HANGS && forks())
+    if (forks() && (begun[2] >= MOST_HANGS || one_has_hung(item->check->exercise)))
         return; /* somebody waits for the card */
+    if (forks() && item->check->seconds == 0 && !harness_is_slow()) { /* others of its TCase may be slow */
+        struct itimerval limit = {.it_value = {USUAL_SECONDS, 0}};
+        setitimer(ITIMER_REAL, &limit, NULL);
+    }
     const char *own = item->check->exercise == NULL ? NULL : unwritten_among(item->check->exercise);
     if (needed != NULL) {
         put(r->unwritten, sizeof r->unwritten, "%s", own != NULL ? own : needed);
@@ -359,7 +376,7 @@ static void judge_item(struct item *item, TestResult *result)
         item->verdict = SKIPS;
     } else if (r->progress == FAILED) {
         item->verdict = WRONG;
-    } else if (strstr(message, "timeout") != NULL) {
+    } else if (strstr(message, "timeout") != NULL || strstr(message, "signal 14 ") != NULL) {
         item->verdict = HUNG;
         put(item->cause, sizeof item->cause, "it did not come to an end within its time");
     } else if (strstr(message, "signal") != NULL) {
