@@ -362,7 +362,8 @@ static void judge_item(struct item *item, TestResult *result)
 {
     struct record *r = item->record;
     const char *message = tr_msg(result) == NULL ? "" : tr_msg(result);
-    if (r->unwritten[0] == '\0' && r->progress == BEGUN)
+    if (r->unwritten[0] == '\0' && (r->progress == BEGUN || r->progress == FAILED) &&
+        find_exercise(r->stub) != NULL) /* it died, or a child of its met the stub */
         put(r->unwritten, sizeof r->unwritten, "%s", r->stub);
     bool own = item->check->exercise != NULL && (strcmp(r->unwritten, item->check->exercise) == 0 ||
                                                  unwritten_among(item->check->exercise) != NULL);

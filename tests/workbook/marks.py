@@ -15,7 +15,7 @@ import re
 OPEN = re.compile(r'^(\s*)/\* EXERCISE (\d+\.\d+) (\w+): (.*\S) \*/\s*$')
 CLOSE = re.compile(r'^\s*/\* END (\d+\.\d+) \*/\s*$')
 NEARLY = re.compile(r'/\*\s*(EXERCISE|END)\b')
-QUALIFIERS = re.compile(r'__attribute__\s*\(\(.*?\)\)|\b(static|inline|_Noreturn|MUST_CHECK|CONTEXT_OPAQUE)\b')
+QUALIFIERS = re.compile(r'__attribute__\s*\(\(.*?\)\)|\b(static|inline|_Noreturn|[A-Z][A-Z_]+)\b')
 WORD = re.compile(r'[A-Za-z_]\w*')
 KEYWORDS = set('int void const struct enum union unsigned signed long short char double float bool size_t '
                'ssize_t return if else for while do switch case static value'.split())
