@@ -219,7 +219,7 @@ def main():
     if options.level and options.level not in generate.LEVELS:
         complain("LEVEL is one of " + " ".join(generate.LEVELS))
     levels = [i for i, name in enumerate(generate.LEVELS)
-              if i < len(generate.MAKERS) and options.level in (None, "", name)]
+              if i in generate.MAKERS and options.level in (None, "", name)]
     if options.show is not None:
         for level in levels:
             print(json.dumps(generate.make(level, options.show)))

@@ -242,7 +242,54 @@ def loop(m):
             [statements(m, shape, 0, 5) for _ in range(shape.bodies)], script]
 
 
-MAKERS = [generators, futures, tasks, loop]
+# ---- the kernel ---------------------------------------------------------------------------------
+
+BODY_5 = cumulative(("y", 8), ("gettid", 5), ("knew", 8), ("kill", 9), ("wait", 10), ("kyield", 12), ("sub", 12),
+                    ("dn", 4), ("try", 16), ("loop", 4), ("raise", 4), ("ret", 4))
+BODY_5_IO = cumulative(("y", 5), ("gettid", 2), ("knew", 5), ("kill", 8), ("wait", 6), ("kyield", 8), ("sub", 8),
+                       ("dn", 3), ("try", 14), ("loop", 4), ("raise", 3), ("ret", 3), ("kread", 12), ("kwrite", 5),
+                       ("kfeed", 8), ("kdrain", 8), ("kforget", 1.5))
+
+
+def block_5(m, bodies, pipes, depth, size):
+    block = []
+    for _ in range(1 + m.below(size)):
+        op = m.choose(BODY_5_IO if pipes else BODY_5)
+        if depth > 2 and op in ("try", "loop"):
+            op = "kyield"
+        if op == "try":
+            block.append(["try", block_5(m, bodies, pipes, depth + 1, 3), mask(m),
+                          block_5(m, bodies, pipes, depth + 1, 2),
+                          block_5(m, bodies, pipes, depth + 1, 2) if m.chance(0.5) else []])
+        elif op == "loop":
+            block.append(["loop", 1 + m.below(3), block_5(m, bodies, pipes, depth + 1, 2)])
+        elif op == "raise":
+            block.append([op, m.below(4)])
+        elif op in ("y", "ret"):
+            block.append([op, m.value()])
+        elif op in ("knew", "sub", "dn"):
+            block.append([op, m.below(bodies)])
+        elif op in ("kill", "wait"):
+            block.append([op, 1 + m.below(9)])
+        elif op in ("gettid", "kyield"):
+            block.append([op])
+        else:
+            block.append([op, m.below(2)])
+    return block
+
+
+def kernel(m):
+    bodies = 2 + m.below(4)
+    pipes = m.below(3) if m.chance(0.5) else 0
+    script = [["spawn", i] for i in range(bodies)] + [["krun"]]
+    for _ in range(m.below(3)):
+        script.append(["spawn", m.below(bodies)])
+        if m.chance(0.6):
+            script.append(["krun"])
+    return [5, [block_5(m, bodies, pipes, 0, 5) for _ in range(bodies)], script, pipes]
+
+
+MAKERS = {0: generators, 1: futures, 2: tasks, 3: loop, 5: kernel}
 
 
 def make(level, number):
