@@ -119,8 +119,9 @@ size_t allocation_left(size_t *bytes, size_t *first)
     take();
     size_t blocks = counting ? in_use : 0;
     *bytes = in_use_bytes;
-    *first = 0;
-    for (size_t i = 0; i < PLACES && blocks > 0; i++)
+    if (first != NULL)
+        *first = 0;
+    for (size_t i = 0; i < PLACES && blocks > 0 && first != NULL; i++) /* that takes a while */
         if (table[i].address != 0) {
             *first = table[i].size;
             break;

@@ -64,6 +64,7 @@ void virtual_end(void);
 
 /* allocation.c */
 void allocation_begin(void);
+/* @return how many blocks are in use; *bytes of all, *first of one of them (NULL: not wanted). */
 size_t allocation_left(size_t *bytes, size_t *first);
 
 #endif
