@@ -4,7 +4,8 @@
 # Variables choose a variant; each variant is built in a directory of its own below build/:
 #   CC=clang           another compiler            SAN=address, SAN=thread   sanitizers
 #   CONTEXT=ucontext   switch stacks by libc       STRESS=1                  the hostile build
-#   LTO=0              no link-time optimisation   V=1                       show the commands
+#   LTO=0              no link-time optimisation   CENSUS=1                  who used how much stack
+#   V=1                show the commands
 #
 # Two makes may run side by side: whatever is made is written under a name of its own (with the
 # shell's number, $$$$) and then renamed, so nobody ever reads half a file.
@@ -49,6 +50,10 @@ ifneq ($(filter-out 0,$(STRESS)),)
 words += stress
 define_stress := -DSTRESS
 endif
+ifneq ($(filter-out 0,$(CENSUS)),)
+words += census
+define_census := -DSTACK_CENSUS
+endif
 
 # A switch costs a few nanoseconds only if the compiler can look across files: gen_send() stands in
 # one, its callers in others. clang needs its own linker for that.
@@ -71,7 +76,7 @@ comma := ,
 BUILD ?= build/$(or $(subst $(empty) ,-,$(strip $(words))),default)
 
 WERROR ?= -Werror
-CPPFLAGS = -D_GNU_SOURCE $(define_context) $(define_stress) $(addprefix -I,$(STAGES))
+CPPFLAGS = -D_GNU_SOURCE $(define_context) $(define_stress) $(define_census) $(addprefix -I,$(STAGES))
 CFLAGS = -std=c11 -g $(optimise) $(lto) -pthread -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
          -Wstrict-prototypes -Wmissing-prototypes -Wvla $(WERROR)
 LDFLAGS = $(optimise) $(lto) $(link_lto) -g -pthread
@@ -238,6 +243,6 @@ $(delegated):
 help:
 	@echo "From Yield to Select. What can be made:"
 	@awk -F ': ## ' '/^[a-z0-9-]+: ## / { printf "  %-21s %s\n", $$1, $$2 }' Makefile
-	@echo "Variants: CC=clang CONTEXT=ucontext SAN=address SAN=thread STRESS=1 LTO=0 V=1"
+	@echo "Variants: CC=clang CONTEXT=ucontext SAN=address SAN=thread STRESS=1 CENSUS=1 LTO=0 V=1"
 
 .PHONY: FORCE bench-deps help example test selftest docs check-includes lint clean $(delegated) $(addprefix stage,$(NUMBERS))

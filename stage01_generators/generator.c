@@ -26,6 +26,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "census.h"
 #include "context.h"
 #include "stack.h"
 
@@ -422,6 +423,7 @@ int gen_new_sized(gen_fn *fn, void *arg, const char *name, size_t stack_size, st
     int error = stack_acquire(stack_size == 0 ? STACK_DEFAULT : stack_size, &stack);
     if (error)
         return error;
+    census_paint(stack);
     if (this_thread == NULL)
         introduce_thread();
     size_t room = (stack->size - sizeof(struct generator) - stack->colour * COLOUR_STEP) & ~(size_t)63;
@@ -500,5 +502,6 @@ void gen_free(struct generator *g)
     if (g->state != GEN_CLOSED)
         end_by_force(g);
     context_discard(&g->context);
+    census_count(g->stack, g->name);
     stack_release(g->stack);
 }
