@@ -692,27 +692,36 @@ static bool speaks_of(const struct check *check, const char *exercise)
 }
 
 /*
- * Who is to blame? One mistake fails the checks of many exercises. It is an exercise of which all
- * failed checks speak; of several, the one of whose own checks the greatest part fails. NULL: there
- * is more than one mistake, or the given code is broken.
+ * Who is to blame? One mistake fails the checks of many exercises. The best suspect is the exercise of
+ * which nearly all failed checks speak, and of whose own checks the greatest part fails. NULL: nothing
+ * failed, or given code that needs no exercise. How the two are weighed was tried out on the catalogue
+ * of mistakes (tests/mistakes).
  */
 static const char *suspect(char ids[EXERCISES][12], int n)
 {
     const char *found = NULL;
-    double worst = 0;
+    double best = 0;
     for (int i = 0; i < n; i++) {
-        int own = 0, own_failed = 0, unexplained = 0;
+        int own = 0, own_failed = 0, failed = 0, speaking = 0;
         for (int j = 0; j < item_count; j++) {
             const struct check *c = items[j].check;
             bool wrong = is_failure(items[j].verdict) && items[j].verdict != NEEDS &&
                          items[j].verdict != UNWRITTEN && items[j].record->progress != NOT_BEGUN;
             bool mine = c->exercise != NULL && strcmp(c->exercise, ids[i]) == 0;
+            if (wrong && c->exercise == NULL && c->needs[0] == '\0')
+                return NULL;
             own += mine;
             own_failed += mine && wrong;
-            unexplained += wrong && !speaks_of(c, ids[i]);
+            failed += wrong;
+            speaking += wrong && speaks_of(c, ids[i]);
         }
-        if (unexplained == 0 && own_failed > worst * own) {
-            worst = (double)own_failed / own;
+        if (own_failed == 0)
+            continue;
+        double explained = (double)speaking / failed, score = (double)own_failed / own;
+        for (int k = 0; k < 6; k++)
+            score *= explained;
+        if (score > best) {
+            best = score;
             found = ids[i];
         }
     }
