@@ -1,7 +1,7 @@
 /*
  * A stack is painted with one byte before it is used. What the body wrote over, it used; the lowest
- * byte that is not paint is the high-water mark. (A body may have written paint itself, or have left
- * a hole: the count is a good guess, and never too high.)
+ * byte that is not paint is the high-water mark. (A body may have written paint itself, or have
+ * left a hole: the count is a good guess, and never too high.)
  */
 #include "census.h"
 

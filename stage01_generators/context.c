@@ -1,7 +1,8 @@
 /*
  * The part of a switch that is not worth inlining: how a computation is made ready for its first
  * switch, the ucontext version, and what the sanitizers want to be told. A sanitizer keeps books
- * about each stack; before a switch it must hear which stack comes next, and on arrival that it did.
+ * about each stack; before a switch it must hear which stack comes next, and on arrival that it
+ * did.
  */
 #include "context.h"
 
@@ -37,7 +38,8 @@ static void arrived(void *fake_stack)
 static _Thread_local struct context *starting;
 #endif
 
-static inline __attribute__((always_inline)) void leave(struct context *from, struct context *to, int for_good)
+static inline __attribute__((always_inline)) void leave(struct context *from, struct context *to,
+                                                        int for_good)
 {
     (void)from, (void)to, (void)for_good;
 #ifdef CONTEXT_FIRST_STEP
@@ -45,7 +47,8 @@ static inline __attribute__((always_inline)) void leave(struct context *from, st
 #endif
 #if defined(CONTEXT_ASAN)
     left = from;
-    __sanitizer_start_switch_fiber(for_good ? NULL : &from->fake_stack, to->stack_low, to->stack_size);
+    __sanitizer_start_switch_fiber(for_good ? NULL : &from->fake_stack, to->stack_low,
+                                   to->stack_size);
 #elif defined(CONTEXT_TSAN)
     from->fiber = __tsan_get_current_fiber();
     __tsan_switch_to_fiber(to->fiber, 0);

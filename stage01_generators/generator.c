@@ -158,7 +158,8 @@ static inline int drive(struct generator *g, int error, value in, value *out)
  * Who drives is a body himself: he is put aside meanwhile. Not in drive(), where every resume would
  * end with waiting for what it had put aside; a constant is there at once.
  */
-static __attribute__((noinline)) int drive_inside(struct generator *g, int error, value in, value *out)
+static __attribute__((noinline)) int drive_inside(struct generator *g, int error, value in,
+                                                  value *out)
 {
     struct generator *outside = current;
     current = NULL;
@@ -185,7 +186,8 @@ int gen_yield(value out, value *in)
  * Drives a generator that sits in the middle of somebody's chain. The chain's root must not use its
  * shortcut meanwhile, and needs a new one afterwards.
  */
-static __attribute__((noinline)) int drive_delegated(struct generator *g, int error, value in, value *out)
+static __attribute__((noinline)) int drive_delegated(struct generator *g, int error, value in,
+                                                     value *out)
 {
     struct generator *root = outermost(g);
     struct generator *delegator = g->delegator;
@@ -205,7 +207,7 @@ static __attribute__((noinline)) int drive_delegated(struct generator *g, int er
     return status;
 }
 
-/* A resume that is not the plain one: of the first step, of the dead, of the busy, of a delegate. */
+/* A resume that is not plain: of the first step, of the dead, of the busy, of a delegate. */
 CONTEXT_OPAQUE static int resume_slowly(struct generator *g, int error, value in, value *out)
 {
     if (g->thread == this_thread && g->state == GEN_CREATED && error == 0 && value_is_none(in))
@@ -414,7 +416,8 @@ int gen_adopt(struct generator *g)
     return 0;
 }
 
-int gen_new_sized(gen_fn *fn, void *arg, const char *name, size_t stack_size, struct generator **out)
+int gen_new_sized(gen_fn *fn, void *arg, const char *name, size_t stack_size,
+                  struct generator **out)
 {
     struct stack *stack;
     *out = NULL;
@@ -426,7 +429,8 @@ int gen_new_sized(gen_fn *fn, void *arg, const char *name, size_t stack_size, st
     census_paint(stack);
     if (this_thread == NULL)
         introduce_thread();
-    size_t room = (stack->size - sizeof(struct generator) - stack->colour * COLOUR_STEP) & ~(size_t)63;
+    size_t room =
+        (stack->size - sizeof(struct generator) - stack->colour * COLOUR_STEP) & ~(size_t)63;
     struct generator *g = (struct generator *)(void *)(stack->low + room);
     g->leaf = g;
     g->thread = this_thread;

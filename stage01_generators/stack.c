@@ -6,9 +6,10 @@
  * process may have only 65,530 mappings. Linux 6.13 can mark pages inside a mapping instead
  * (MADV_GUARD_INSTALL); we take that where it exists.
  *
- * What we know of a slot stands in its highest bytes, which are in memory anyway, and stays there for
- * the next owner: to take a slot is to unlink it. The list of free ones is last-in-first-out, so that the next generator gets a stack that is still in the cache, and each
- * thread has its own. What a thread leaves behind when it ends is kept for the next one that asks.
+ * What we know of a slot stands in its highest bytes, which are in memory anyway, and stays there
+ * for the next owner: to take a slot is to unlink it. The list of free ones is last-in-first-out,
+ * so that the next generator gets a stack that is still in the cache, and each thread has its own.
+ * What a thread leaves behind when it ends is kept for the next one that asks.
  */
 #include "stack.h"
 
@@ -121,11 +122,12 @@ static void decide_once(void)
     void *probe = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (probe == MAP_FAILED)
         return;
-    light_guards = madvise(probe, page, ADVISE_NONSENSE) != 0 && madvise(probe, page, ADVISE_GUARD) == 0;
+    light_guards =
+        madvise(probe, page, ADVISE_NONSENSE) != 0 && madvise(probe, page, ADVISE_GUARD) == 0;
     munmap(probe, page);
 }
 
-/* From now on the calling thread has stacks, taken or adopted, and leaves them behind at its end. */
+/* From now on the calling thread has stacks, taken or adopted, and leaves them at its end. */
 static void enlist_thread(void)
 {
     pthread_once(&once, decide_once);
@@ -175,7 +177,8 @@ static int carve(struct shelf *shelf, unsigned size_class)
 {
     size_t size = slot_size(size_class), guard = guard_size(size_class);
     unsigned char *base = shelf->fresh;
-    if (light_guards ? madvise(base, guard, ADVISE_GUARD) != 0 : mprotect(base, guard, PROT_NONE) != 0)
+    if (light_guards ? madvise(base, guard, ADVISE_GUARD) != 0
+                     : mprotect(base, guard, PROT_NONE) != 0)
         return -ENOMEM; /* the system allows no more mappings */
     VALGRIND_STACK_REGISTER(base + guard, base + size);
 #ifdef STACK_ASAN
@@ -205,7 +208,8 @@ int stack_acquire(size_t size, struct stack **out)
     if (size == 0 || size > STACK_LARGEST)
         return ERR_VALUE;
     if (size > STACK_SMALLEST) /* the bits of (size - 1) / STACK_SMALLEST */
-        size_class = 64 - (unsigned)__builtin_clzll((unsigned long long)(size - 1) / STACK_SMALLEST);
+        size_class =
+            64 - (unsigned)__builtin_clzll((unsigned long long)(size - 1) / STACK_SMALLEST);
     struct shelf *shelf = &shelves[size_class];
     if (shelf->free == NULL) {
         int error = fill(shelf, size_class);
@@ -215,7 +219,8 @@ int stack_acquire(size_t size, struct stack **out)
     *out = shelf->free;
     shelf->free = (*out)->next;
 #ifdef STACK_ASAN
-    __asan_unpoison_memory_region((*out)->low, (*out)->size); /* who was here may have left by a jump */
+    __asan_unpoison_memory_region((*out)->low,
+                                  (*out)->size); /* who was here may have left by a jump */
 #endif
     return 0;
 }
@@ -243,7 +248,8 @@ static struct sigaction previous_segv, previous_bus;
 /* Says who it was, restores what was there before, and lets the same access fault once more. */
 static void on_fault(int signal_number, siginfo_t *info, void *context)
 {
-    static const char one[] = "fatal: generator '", two[] = "' overflowed its ", three[] = " KiB stack\n";
+    static const char one[] = "fatal: generator '", two[] = "' overflowed its ",
+                      three[] = " KiB stack\n";
     size_t size = 0;
     const char *name = find_owner(info->si_addr, &size);
     (void)context;

@@ -19,7 +19,8 @@ void problem_print(const struct problem *problem)
         future_describe(problem->future, who, sizeof who);
     if (problem->error)
         fprintf(stderr, "%s: ", error_name(problem->error));
-    fprintf(stderr, "%s%s%s%s\n", problem->message, who[0] != 0 ? " [" : "", who, who[0] != 0 ? "]" : "");
+    fprintf(stderr, "%s%s%s%s\n", problem->message, who[0] != 0 ? " [" : "", who,
+            who[0] != 0 ? "]" : "");
 }
 
 void dispatcher_report(struct dispatcher *d, const char *message, int error, struct future *future)

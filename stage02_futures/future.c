@@ -10,7 +10,8 @@
  *     dispatcher's queue: … [call] -> [call] -> [call]
  *
  * While a waiter stands in the queue, somebody must keep the future alive for it: a task holds a
- * reference of its own; the nodes of future_add_done_callback() take one at the moment of completion.
+ * reference of its own; the nodes of future_add_done_callback() take one at the moment of
+ * completion.
  */
 #include "future.h"
 
@@ -60,9 +61,9 @@ struct future *future_ref(struct future *f)
 }
 
 /*
- * Ending a future may end others: that of a chain the next one, that of a gather its children. There
- * may be many, so they are put on a list and ended one after the other, and not from within each
- * other. A future that ends needs no result any more, so the list is linked through that.
+ * Ending a future may end others: that of a chain the next one, that of a gather its children.
+ * There may be many, so they are put on a list and ended one after the other, and not from within
+ * each other. A future that ends needs no result any more, so the list is linked through that.
  */
 static void end(struct future *f)
 {
@@ -123,7 +124,7 @@ struct registration {
     void *arg;
 };
 
-/* Hands a waiter of a future that is done to the dispatcher, with the reference that it may need. */
+/* Hands a waiter of a finished future to the dispatcher, with the reference it may need. */
 static int schedule(struct future *f, struct call *call)
 {
     if (call->drop != NULL)
@@ -380,7 +381,7 @@ int future_copy(struct future *source, struct future *target)
     /* END 2.7 */
 }
 
-/* Stands between two futures; belongs to the source, and holds the target until the source is done. */
+/* Stands between two futures; belongs to the source, and holds the target until that is done. */
 struct link {
     struct future_waiter of_source;
     struct future_waiter of_target; /* waits without `drop`: the link has a reference */
@@ -411,7 +412,8 @@ static int source_done(struct call *call)
     struct link *link = CONTAINER_OF(call, struct link, of_source.call);
     struct future *source = link->of_source.future;
     if (!link->both_ways)
-        source->error_is_wanted = false; /* a shield has taken it, even if nobody is behind it now */
+        source->error_is_wanted =
+            false; /* a shield has taken it, even if nobody is behind it now */
     struct future *target = unlink_target(link);
     int error = future_copy(source, target);
     future_unref(source);

@@ -29,8 +29,9 @@ struct task {
     struct future future; /* first: a task is one */
 
     /* between two steps */
-    struct future_waiter step; /* step.call: in the dispatcher's queue, or in the list of step.future,
-                                  what it waits for, with a reference; NULL if it is ready */
+    struct future_waiter
+        step; /* step.call: in the dispatcher's queue, or in the list of step.future,
+                 what it waits for, with a reference; NULL if it is ready */
     int thrown;                /* to be raised by the next step */
 
     /* for good */
@@ -69,7 +70,8 @@ static int next_message(struct task *task, value *in)
         future_unref(task->step.future);
         task->step.future = NULL;
     }
-    if (task->must_cancel && task->started) { /* a body always starts; its first wait is cancelled */
+    if (task->must_cancel &&
+        task->started) { /* a body always starts; its first wait is cancelled */
         task->must_cancel = false;
         error = ERR_CANCELLED;
     }
@@ -302,7 +304,8 @@ int task_new_named(struct dispatcher *d, gen_fn *fn, void *arg, const char *name
         free(task);
         return error;
     }
-    future_init(&task->future, &task_ops, d); /* this reference is the task's own, until it is done */
+    future_init(&task->future, &task_ops,
+                d); /* this reference is the task's own, until it is done */
     if (out != NULL) {
         future_ref(&task->future);
         *out = task;

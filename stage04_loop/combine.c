@@ -1,7 +1,8 @@
 /*
- * Everything here is made of what stands already. sleep_for() is a future and a timer. A gather is a
- * future that waits for others. wait_for() awaits, while a timer stands by to cancel the very task
- * that waits: the cancel travels to what it waits for, and comes back when that has really ended.
+ * Everything here is made of what stands already. sleep_for() is a future and a timer. A gather is
+ * a future that waits for others. wait_for() awaits, while a timer stands by to cancel the very
+ * task that waits: the cancel travels to what it waits for, and comes back when that has really
+ * ended.
  */
 #include "combine.h"
 
@@ -131,7 +132,8 @@ static int child_done(struct call *call)
         if (error)
             refused = future_finish(&g->future, error, value_none());
         else if (g->waiting == 1)
-            refused = future_finish(&g->future, g->cancel_requested ? ERR_CANCELLED : 0, value_none());
+            refused =
+                future_finish(&g->future, g->cancel_requested ? ERR_CANCELLED : 0, value_none());
     }
     child_is_over(g);
     return refused == ERR_CLOSED ? 0 : refused;

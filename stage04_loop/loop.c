@@ -1,8 +1,8 @@
 /*
  * The loop is a queue of calls, a heap of deadlines and somebody who can wait. turn() is the heart:
  * the numbers in it are those of the list in loop.h. It is the one place in the library from which
- * callbacks are called, and it runs a batch: what a callback queues waits for the next turn, so that
- * one which queues itself again and again cannot starve the others.
+ * callbacks are called, and it runs a batch: what a callback queues waits for the next turn, so
+ * that one which queues itself again and again cannot starve the others.
  */
 #include "loop.h"
 
@@ -14,7 +14,8 @@
 #include "future_impl.h"
 #include "loop_impl.h"
 
-static _Thread_local struct task_loop *running; /* in this thread; its address is the thread's mark */
+static _Thread_local struct task_loop
+    *running; /* in this thread; its address is the thread's mark */
 
 static struct task_loop *as_loop(struct dispatcher *d)
 {
@@ -135,8 +136,8 @@ double loop_time(struct task_loop *loop)
 }
 
 /*
- * Rounded to the nearest, so that a clock that was set forward to a deadline has reached it. By hand:
- * llround() is a call, and this is done for each timer.
+ * Rounded to the nearest, so that a clock that was set forward to a deadline has reached it. By
+ * hand: llround() is a call, and this is done for each timer.
  */
 static int64_t nanoseconds(double seconds)
 {
@@ -282,7 +283,8 @@ static void report_deadlock(struct task_loop *loop)
         fclose(stream);
         text[strlen(text) - 1] = '\0'; /* whoever prints it ends the line */
     }
-    dispatcher_report(&loop->dispatcher, text != NULL ? text : "nothing is ready, and nothing can wake the loop",
+    dispatcher_report(&loop->dispatcher,
+                      text != NULL ? text : "nothing is ready, and nothing can wake the loop",
                       ERR_DEADLOCK, NULL);
     free(text);
 }

@@ -82,7 +82,7 @@ static int want(struct selector *s, struct watch *w, unsigned wanted)
 
 /* --- waits ---------------------------------------------------------------------------------- */
 
-/* The wait in direction i is over, whatever the reason; the table's reference passes to the caller. */
+/* The wait in direction i is over, for whatever reason; the table's reference is the caller's. */
 static struct wait *take_out(struct watch *w, unsigned i)
 {
     struct wait *wait = w->direction[i].wait;
@@ -306,10 +306,11 @@ bool selector_remove_writer(struct selector *s, int fd)
 /* --- what happened -------------------------------------------------------------------------- */
 
 /*
- * A task that has slept for long has left the cache, and to fetch its memory takes longer than all of
- * our own work. So that is begun a few tasks before its turn comes, while the system works for others.
- * The tasks probably run in the order in which they were woken. Where that is wrong nothing is lost:
- * a wait's memory stays until the selector is closed, and what it says of a task is not looked at.
+ * A task that has slept for long has left the cache, and to fetch its memory takes longer than all
+ * of our own work. So that is begun a few tasks before its turn comes, while the system works for
+ * others. The tasks probably run in the order in which they were woken. Where that is wrong nothing
+ * is lost: a wait's memory stays until the selector is closed, and what it says of a task is not
+ * looked at.
  */
 static void bring_near(const struct wait *wait)
 {
@@ -321,7 +322,7 @@ static void bring_near(const struct wait *wait)
         __builtin_prefetch(sleeper->task + (ptrdiff_t)i * LINE);
     for (int i = 0; i < 2; i++)
         __builtin_prefetch(sleeper->generator + (ptrdiff_t)i * LINE);
-    for (int i = -4; i < 3; i++) /* who called us, and whom we call: both ends of the frame */
+    for (int i = -3; i < 2; i++) /* where it sleeps, and above it what has called that */
         __builtin_prefetch(sleeper->frame + (ptrdiff_t)i * LINE);
     __builtin_prefetch(sleeper->sock);
 }
@@ -330,6 +331,15 @@ enum { AHEAD = 4 }; /* so many tasks before its turn */
 
 static void expect(struct selector *s, struct wait *wait)
 {
+    /*
+     * Memory in a page whose address the processor does not know any more is not fetched ahead. So
+     * the stack is really touched, here, where several such addresses are looked up at a time. Who
+     * waits is alive, and so is his stack.
+     */
+    if (wait->sleeper.frame != NULL) {
+        (void)*(const volatile char *)wait->sleeper.generator;
+        (void)*(const volatile char *)wait->sleeper.frame;
+    }
     if (s->woken == SELECTOR_UPCOMING)
         return;
     s->upcoming[s->woken++] = wait;
@@ -531,7 +541,11 @@ static const struct selector_ops *find_kind(enum selector_kind kind)
     if (name != NULL) {
         fprintf(stderr, "SELECTOR=%s: there is no such selector here, only", name);
         for (int i = 0; i < KINDS; i++)
-            fprintf(stderr, "%s %s", i == 0 ? "" : i == KINDS - 1 ? " and" : ",", kinds[i].ops->name);
+            fprintf(stderr, "%s %s",
+                    i == 0           ? ""
+                    : i == KINDS - 1 ? " and"
+                                     : ",",
+                    kinds[i].ops->name);
         fputc('\n', stderr);
     }
     return NULL;

@@ -6,10 +6,10 @@
  *
  * One try is left out. Who has waited, and then read less than there was room for, has taken all;
  * if he comes again before the selector has looked, he can only be told EAGAIN, unless something
- * arrived in that very moment. He waits at once, and what arrived wakes him. That saves a system call
- * for each request of a server (docs/departures.md, row S20). Only on TCP: a read of messages is always
- * short. And not after a hang-up or urgent data: the end of a stream comes together with its last
- * bytes, and is not announced again; and a read stops short where the urgent byte was.
+ * arrived in that very moment. He waits at once, and what arrived wakes him. That saves a system
+ * call for each request of a server (docs/departures.md, row S20). Only on TCP: a read of messages
+ * is always short. And not after a hang-up or urgent data: the end of a stream comes together with
+ * its last bytes, and is not announced again; and a read stops short where the urgent byte was.
  *
  * While a task waits, another may close the sock. So the struct is counted by those who wait, and
  * whoever comes back from a wait looks first whether there still is a descriptor.
@@ -44,7 +44,7 @@ enum { MOST_BYTES = 1 << 30 };
 struct sock {
     int fd; /* -1: closed while somebody waited */
     bool is_socket; /* else a pipe */
-    bool is_tcp;    /* a short read has taken everything: not so with messages, lines of a terminal */
+    bool is_tcp; /* a short read has taken everything: not so with messages, lines of a terminal */
     unsigned references; /* the owner, and those who wait */
     struct selector *selector;
     struct watch *watch; /* the selector's, while that is open */
@@ -247,16 +247,16 @@ int sock_shutdown(struct sock *s)
 
 /* --- waiting -------------------------------------------------------------------------------- */
 
-/* Whether a task waits there; it gets to know that we are busy before anything is read or written. */
+/* Whether a task waits there: that is found out before anything is read or written. */
 static bool somebody_waits(const struct sock *s, unsigned direction)
 {
     return !s->selector->closed && s->watch->direction[direction].wait != NULL;
 }
 
 /*
- * The processor guesses where a function returns to, and a switch of stacks makes that guess wrong for
- * each function that has to be left afterwards. So what leads to the switch is put into one function,
- * which also keeps what a sleeping task needs closer together on its stack.
+ * The processor guesses where a function returns to, and a switch of stacks makes that guess wrong
+ * for each function that has to be left afterwards. So what leads to the switch is put into one
+ * function, which also keeps what a sleeping task needs closer together on its stack.
  */
 #define SWITCHES __attribute__((flatten))
 
@@ -276,7 +276,7 @@ static SWITCHES int wait_until(struct sock *s, unsigned direction)
     }
     s->spare = NULL;
     wait->sleeper = (struct sleeper){(char *)task_current(), (char *)gen_current(),
-                                     __builtin_frame_address(0), (char *)s};
+                                     (char *)&wait, (char *)s};
 #ifdef STRESS
     static _Thread_local unsigned waits;
     if (++waits % 3 == 0) /* over at once, although nothing is there: try and wait again */

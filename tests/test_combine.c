@@ -75,7 +75,7 @@ static struct future *foreign_future(struct dispatcher *other)
     return future_new(other);
 }
 
-/* --- ensure_future ------------------------------------------------------------------------------- */
+/* --- ensure_future ---------------------------------------------------------------------------- */
 
 static void only_a_future_is_one(void)
 {
@@ -121,7 +121,8 @@ static void ensure_future_gives_the_same_object(void)
     future_unref(f);
 }
 
-/* --- sleep_for ------------------------------------------------------------------------------------- */
+/* --- sleep_for
+ * ------------------------------------------------------------------------------------- */
 
 struct sleeper {
     const char *name;
@@ -291,7 +292,8 @@ static void no_memory_for_a_sleep(void)
     }
 }
 
-/* --- gather ------------------------------------------------------------------------------------------ */
+/* --- gather
+ * ------------------------------------------------------------------------------------------ */
 
 static struct future *gathered(struct future *const *futures, size_t n, enum gather_flags flags)
 {
@@ -801,7 +803,8 @@ static void a_deep_nest_of_gathers_is_given_back_without_recursion(void)
     gen_free(g);
 }
 
-/* --- wait_for ------------------------------------------------------------------------------------------ */
+/* --- wait_for
+ * ------------------------------------------------------------------------------------------ */
 
 struct patience {
     struct future *f;
@@ -1292,7 +1295,8 @@ static void a_loop_closed_during_a_wait_gives_everything_back(void)
     task_unref(c);
 }
 
-/* --- shield ---------------------------------------------------------------------------------------------- */
+/* --- shield
+ * ---------------------------------------------------------------------------------------------- */
 
 static void a_shield_passes_result_and_error_on(void)
 {

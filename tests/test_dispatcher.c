@@ -59,7 +59,8 @@ static void shut_note(struct member *member)
 
 static int describe_note(struct member *member, char *text, size_t size)
 {
-    return snprintf(text, size, "member %s", CONTAINER_OF(member, struct noted_member, member)->name);
+    return snprintf(text, size, "member %s",
+                    CONTAINER_OF(member, struct noted_member, member)->name);
 }
 
 static const struct member_ops note_ops = {.shut = shut_note};
@@ -229,7 +230,7 @@ static const struct check checks[] = {
 };
 SUITE_ON_FIXTURE(dispatcher, 2, checks)
 
-/* --- what they share --------------------------------------------------------------------------- */
+/* --- what they share -------------------------------------------------------------------------- */
 
 static struct note *as_note(struct call *call)
 {

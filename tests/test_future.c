@@ -156,7 +156,7 @@ static void no_future_is_a_reference_too(void)
     future_unref(NULL);
 }
 
-/* --- states ------------------------------------------------------------------------------------ */
+/* --- states ----------------------------------------------------------------------------------- */
 
 static void a_new_future_is_pending(void)
 {
@@ -346,7 +346,7 @@ static void a_future_that_holds_itself_can_be_described(void)
     future_unref(f);
 }
 
-/* --- callbacks --------------------------------------------------------------------------------- */
+/* --- callbacks -------------------------------------------------------------------------------- */
 
 static void a_result_calls_back_in_the_next_iteration(void)
 {
@@ -584,7 +584,7 @@ static void what_a_callback_causes_happens_in_the_next_iteration(void)
     future_unref(g);
 }
 
-/* --- references -------------------------------------------------------------------------------- */
+/* --- references ------------------------------------------------------------------------------- */
 
 static int give_back(struct future *f, void *arg)
 {
@@ -642,7 +642,7 @@ static void each_reference_has_to_be_given_back(void)
     future_unref(f);
 }
 
-/* --- errors that nobody asked for ---------------------------------------------------------------- */
+/* --- errors that nobody asked for ------------------------------------------------------------- */
 
 static void an_error_that_nobody_asked_for_is_reported(void)
 {
@@ -706,7 +706,7 @@ static void nobody_hears_of_a_cancel(void)
     expect_no_report();
 }
 
-/* --- chaining ------------------------------------------------------------------------------------ */
+/* --- chaining --------------------------------------------------------------------------------- */
 
 static void a_chain_passes_a_result_on(void)
 {
@@ -889,7 +889,8 @@ static void a_long_chain_is_given_back_without_recursion(void)
     expect_int(fixture_pump(), 0);
 }
 
-/* --- the end of the dispatcher --------------------------------------------------------------------- */
+/* --- the end of the dispatcher
+ * --------------------------------------------------------------------- */
 
 static void completing_after_the_close_is_fine_without_callbacks(void)
 {
@@ -966,7 +967,7 @@ static void queued_callbacks_are_given_back_by_the_close(void)
     future_unref(target);
 }
 
-/* --- no memory ----------------------------------------------------------------------------------- */
+/* --- no memory -------------------------------------------------------------------------------- */
 
 static void no_memory_for_a_future(void)
 {

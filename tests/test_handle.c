@@ -94,7 +94,7 @@ static void a_ticket_has_no_effect_after_the_close(void)
     expect_no_trace();
 }
 
-/* --- cancelling --------------------------------------------------------------------------------- */
+/* --- cancelling ------------------------------------------------------------------------------- */
 
 static void a_cancelled_callback_is_skipped(void)
 {
@@ -224,7 +224,8 @@ static void cancelled_timers_do_not_keep_the_loop_alive(void)
     expect_no_trace();
 }
 
-/* --- deadlines ------------------------------------------------------------------------------------ */
+/* --- deadlines
+ * ------------------------------------------------------------------------------------ */
 
 static void a_timer_knows_its_deadline(void)
 {
@@ -242,7 +243,8 @@ static void a_timer_knows_its_deadline(void)
     expect_true("the last one can be cancelled", handle_cancel(a));
 }
 
-/* --- many ------------------------------------------------------------------------------------------ */
+/* --- many
+ * ------------------------------------------------------------------------------------------ */
 
 enum { MANY = 1000 };
 

@@ -53,7 +53,8 @@ static int queue_note(void *arg)
     return 0;
 }
 
-/* --- misuse --------------------------------------------------------------------------------------- */
+/* --- misuse
+ * --------------------------------------------------------------------------------------- */
 
 static void a_callback_must_be_a_function(void)
 {
@@ -208,7 +209,8 @@ static void calling_from_another_thread_aborts(void)
     expect_death(SIGABRT, "another thread", call_from_another_thread, NULL);
 }
 
-/* --- call_soon and one turn ------------------------------------------------------------------------- */
+/* --- call_soon and one turn
+ * ------------------------------------------------------------------------- */
 
 static void callbacks_run_in_order_and_once(void)
 {
@@ -330,7 +332,8 @@ static void many_callbacks_are_run_in_one_turn(void)
     expect_int(runs, n);
 }
 
-/* --- run_forever and stop -------------------------------------------------------------------------- */
+/* --- run_forever and stop
+ * -------------------------------------------------------------------------- */
 
 static void stop_ends_the_run_after_the_turn(void)
 {
@@ -437,7 +440,8 @@ static void run_once_with_nothing_to_do_returns_at_once(void)
     expect_no_report();
 }
 
-/* --- run_until_complete ------------------------------------------------------------------------------ */
+/* --- run_until_complete
+ * ------------------------------------------------------------------------------ */
 
 static void run_until_complete_answers_the_result(void)
 {
@@ -590,7 +594,8 @@ static void the_loop_holds_the_future_that_it_runs_for(void)
     expect_value(out, value_int(5));
 }
 
-/* --- introspection --------------------------------------------------------------------------------- */
+/* --- introspection
+ * --------------------------------------------------------------------------------- */
 
 static int look(void *arg)
 {
@@ -624,7 +629,8 @@ static void the_loop_knows_its_state(void)
     expect_true("it is not running", !loop_is_running(loop));
 }
 
-/* --- the end ------------------------------------------------------------------------------------------ */
+/* --- the end
+ * ------------------------------------------------------------------------------------------ */
 
 static void closing_drops_what_is_queued(void)
 {
@@ -678,7 +684,8 @@ static void closing_ends_the_tasks(void)
     future_unref(f);
 }
 
-/* --- no memory -------------------------------------------------------------------------------------- */
+/* --- no memory
+ * -------------------------------------------------------------------------------------- */
 
 static void no_memory_for_a_callback_queues_nothing(void)
 {
@@ -769,9 +776,10 @@ static const struct check checks[] = {
 };
 SUITE_ON_FIXTURE(loop, 4, checks)
 
-/* --- how it waits ------------------------------------------------------------------------------------ */
+/* --- how it waits
+ * ------------------------------------------------------------------------------------ */
 
-/* A poller that notes what it is asked, and on which time stands still unless it is told to sleep. */
+/* A poller that notes what it is asked; time stands still unless it is told to sleep. */
 struct script {
     struct poller poller;
     struct dispatcher *dispatcher;
@@ -1088,7 +1096,8 @@ static void an_event_of_a_stopped_turn_is_called_once(void)
     end(&s);
 }
 
-/* --- problems ---------------------------------------------------------------------------------------- */
+/* --- problems
+ * ---------------------------------------------------------------------------------------- */
 
 static int answer(void *arg)
 {
@@ -1171,7 +1180,8 @@ static void a_handler_that_fails_does_not_harm_the_loop(void)
     end(&s);
 }
 
-/* --- life times ---------------------------------------------------------------------------------------- */
+/* --- life times
+ * ---------------------------------------------------------------------------------------- */
 
 static int note_done(struct future *f, void *arg)
 {

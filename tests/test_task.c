@@ -63,7 +63,7 @@ static void hear(const char *name, int error)
     record("%s hears %s", name, error == 0 ? "a value" : name_of(error));
 }
 
-/* --- bodies ------------------------------------------------------------------------------------- */
+/* --- bodies ----------------------------------------------------------------------------------- */
 
 static int return_arg(void *arg, value *ret)
 {
@@ -129,7 +129,7 @@ static int take_turns(void *arg, value *ret)
     return error;
 }
 
-/* --- misuse -------------------------------------------------------------------------------------- */
+/* --- misuse ----------------------------------------------------------------------------------- */
 
 static void a_task_without_a_body_is_refused(void)
 {
@@ -328,7 +328,8 @@ static void forgiving_what_did_not_happen_aborts(void)
     expect_death(SIGABRT, "task_forgive()", forgive_nothing, NULL);
 }
 
-/* --- awaiting: F19, F20 ----------------------------------------------------------------------------- */
+/* --- awaiting: F19, F20
+ * ----------------------------------------------------------------------------- */
 
 static void a_bare_generator_yields_the_future_to_whoever_drives_it(void)
 {
@@ -433,7 +434,8 @@ static void awaiting_100000_done_futures_needs_no_stack(void)
     future_unref(f);
 }
 
-/* --- steps ---------------------------------------------------------------------------------------- */
+/* --- steps
+ * ---------------------------------------------------------------------------------------- */
 
 static void creating_a_task_runs_nothing(void)
 {
@@ -635,7 +637,8 @@ static void a_yielded_future_that_is_done_costs_one_iteration(void)
 
 static void a_bare_yield_lets_the_others_run(void)
 {
-    struct waiting w[] = {{.name = "a", .times = 3}, {.name = "b", .times = 2}, {.name = "c", .times = 1}};
+    struct waiting w[] = {
+        {.name = "a", .times = 3}, {.name = "b", .times = 2}, {.name = "c", .times = 1}};
     struct task *a = new_task(take_turns, &w[0]), *b = new_task(take_turns, &w[1]);
     struct task *c = new_task(take_turns, &w[2]);
     step("three tasks that yield in turn");
@@ -777,7 +780,8 @@ static void a_callback_may_give_the_last_reference_of_a_task_back(void)
     expect_trace("done");
 }
 
-/* --- who is running ---------------------------------------------------------------------------------- */
+/* --- who is running
+ * ---------------------------------------------------------------------------------- */
 
 static int look_at_current(void *arg, value *ret)
 {
@@ -865,7 +869,7 @@ static void a_dump_says_who_waits_for_what(void)
     future_unref(f);
 }
 
-/* --- cancelling ---------------------------------------------------------------------------------- */
+/* --- cancelling ------------------------------------------------------------------------------- */
 
 static void cancelling_a_task_that_is_done_answers_false(void)
 {
@@ -1180,7 +1184,8 @@ static void a_task_that_cancels_itself_hears_what_the_inner_makes_of_it(void)
     struct task *outer = new_task(cancel_itself_and_await, task_future(inner));
     step("a task cancels itself and then awaits one who catches it and returns 'caught'");
     fixture_pump();
-    expect_trace("the body hears ERR_CANCELLED", "the body hears a value", "and then hears a value");
+    expect_trace("the body hears ERR_CANCELLED", "the body hears a value",
+                 "and then hears a value");
     task_unref(inner);
     task_unref(outer);
     future_unref(f);
@@ -1491,7 +1496,8 @@ static void cancels_are_counted_and_can_be_forgiven(void)
     future_unref(f);
 }
 
-/* --- many ------------------------------------------------------------------------------------------ */
+/* --- many
+ * ------------------------------------------------------------------------------------------ */
 
 enum { MANY = 100000 };
 
@@ -1571,7 +1577,8 @@ static void a_chain_of_tasks_can_be_closed(void)
     future_unref(f);
 }
 
-/* --- errors that nobody asked for -------------------------------------------------------------------- */
+/* --- errors that nobody asked for
+ * -------------------------------------------------------------------- */
 
 static void an_error_of_a_task_that_nobody_asked_for_is_reported(void)
 {
@@ -1594,7 +1601,8 @@ static void cancelling_a_failed_task_silences_the_report(void)
     expect_no_report();
 }
 
-/* --- the end of the dispatcher ------------------------------------------------------------------------ */
+/* --- the end of the dispatcher
+ * ------------------------------------------------------------------------ */
 
 static int clean_up(void *arg, value *ret)
 {
@@ -1608,7 +1616,8 @@ static int clean_up(void *arg, value *ret)
 
 static void closing_brings_each_task_to_its_end(void)
 {
-    struct waiting w[] = {{.name = "waiting", .f = new_future()}, {.name = "ready"}, {.name = "new"}};
+    struct waiting w[] = {
+        {.name = "waiting", .f = new_future()}, {.name = "ready"}, {.name = "new"}};
     struct task *a = new_task(clean_up, &w[0]), *b = new_task(clean_up, &w[1]);
     fixture_iteration();
     struct task *c = new_task(clean_up, &w[2]);
@@ -1745,7 +1754,8 @@ static void closing_ends_a_ring(void)
     }
 }
 
-/* --- no memory ----------------------------------------------------------------------------------------- */
+/* --- no memory
+ * ----------------------------------------------------------------------------------------- */
 
 static void no_memory_for_a_task(void)
 {

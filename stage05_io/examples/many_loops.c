@@ -1,12 +1,13 @@
 /*
- * A loop uses one processor. To use them all, start one loop in each thread, and let the system deal
- * out the clients: with SO_REUSEPORT several sockets listen on one port, and each new connection goes
- * to one of them. The loops share nothing, so they need no lock, and a client stays where he is.
+ * A loop uses one processor. To use them all, start one loop in each thread, and let the system
+ * deal out the clients: with SO_REUSEPORT several sockets listen on one port, and each new
+ * connection goes to one of them. The loops share nothing, so they need no lock, and a client stays
+ * where he is.
  *
  *     many_loops [--port N] [--threads N] [--seconds S]
  *
- * LISTEN_FD=n in the environment names a socket that listens already, with SO_REUSEPORT: its port is
- * used, and the first loop takes it.
+ * LISTEN_FD=n in the environment names a socket that listens already, with SO_REUSEPORT: its port
+ * is used, and the first loop takes it.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -39,7 +40,8 @@ struct part {
 static int port = 45000;
 static double seconds = 86400; /* a day */
 static struct part parts[MOST_THREADS];
-static _Thread_local struct part *part; /* the one of this thread; no task changes its thread here */
+static _Thread_local struct part
+    *part; /* the one of this thread; no task changes its thread here */
 
 static int echo(void *arg, value *ret)
 {
@@ -144,7 +146,8 @@ int main(int argc, char **argv)
             seconds = atof(argv[i + 1]);
     }
     if (threads < 1 || threads > MOST_THREADS || port < 1 || port > 65535) {
-        fprintf(stderr, "usage: many_loops [--port N] [--threads 1..%d] [--seconds S]\n", MOST_THREADS);
+        fprintf(stderr, "usage: many_loops [--port N] [--threads 1..%d] [--seconds S]\n",
+                MOST_THREADS);
         return 2;
     }
     int first = inherited();

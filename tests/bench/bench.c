@@ -44,7 +44,8 @@ _Noreturn void bench_fail(const char *what, const char *file, int line)
 
 void bench_begin(void)
 {
-    const char *quick = getenv("QUICK"), *path = getenv("BENCH_SAMPLES"), *core = getenv("BENCH_CORE");
+    const char *quick = getenv("QUICK"), *path = getenv("BENCH_SAMPLES"),
+               *core = getenv("BENCH_CORE");
     cpu_set_t one;
     if (quick != NULL && strcmp(quick, "0") != 0 && *quick != '\0') {
         quickly = true;

@@ -150,7 +150,8 @@ int main(void)
     const char *python = getenv("BENCH_PYTHON"), *uvloop = getenv("BENCH_UVLOOP");
     struct remote *r = python == NULL ? NULL : remote_open(python);
     if (r != NULL)
-        bench_compare("callbacks-chain/asyncio", ours, (struct side){"asyncio", NULL, r, "chain", 0});
+        bench_compare("callbacks-chain/asyncio", ours,
+                      (struct side){"asyncio", NULL, r, "chain", 0});
     else
         bench_skip("callbacks-chain/asyncio", "apt install python3");
     remote_close(r);

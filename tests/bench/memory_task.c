@@ -1,5 +1,6 @@
 /*
- * As many tasks as PERFORMANCE.md asks for, each asleep on a timer, in the smallest class of stacks.
+ * As many tasks as PERFORMANCE.md asks for, each asleep on a timer, in the smallest class of
+ * stacks.
  */
 #include <stdio.h>
 #include <stdlib.h>

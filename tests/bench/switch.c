@@ -1,6 +1,6 @@
 /*
- * One resume and one yield: ours, complete with checks and values, against bare switches and against
- * other languages' generators.
+ * One resume and one yield: ours, complete with checks and values, against bare switches and
+ * against other languages' generators.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -158,8 +158,8 @@ static int64_t by_fcontext(long n)
 }
 
 /*
- * In some runs it takes the double all along, with nothing else changed (seen; the cause is unknown).
- * So it may try some stacks, and the best of them is what we compare with.
+ * In some runs it takes the double all along, with nothing else changed (seen; the cause is
+ * unknown). So it may try some stacks, and the best of them is what we compare with.
  */
 static fcontext f_best(void)
 {

@@ -5,10 +5,10 @@
  *
  *     expat -> buses_to_dicts -> filter (route) -> filter (direction) -> bus_locations
  *
- * A third time with a thread between the first two. What a stage does with its data is the same code
- * for all, so that the difference is the price of the coroutines. Argument: a file to be written and
- * read; BENCH_PYTHON_XML: the program for Python's three ways. Also the course's little race: a grep
- * that is a coroutine against one that is an object with a method.
+ * A third time with a thread between the first two. What a stage does with its data is the same
+ * code for all, so that the difference is the price of the coroutines. Argument: a file to be
+ * written and read; BENCH_PYTHON_XML: the program for Python's three ways. Also the course's little
+ * race: a grep that is a coroutine against one that is an object with a method.
  */
 #include <expat.h>
 #include <pthread.h>
@@ -34,18 +34,20 @@ static long found; /* what every way must agree on */
 
 static void write_document(void)
 {
-    static const char *const directions[] = {"North Bound", "South Bound", "East Bound", "West Bound"};
+    static const char *const directions[] = {"North Bound", "South Bound", "East Bound",
+                                             "West Bound"};
     FILE *file = fopen(path, "w");
     unsigned seed = 1;
     MUST(file != NULL);
     fputs("<?xml version=\"1.0\"?>\n<buses>\n", file);
     for (int i = 0; ftell(file) < (long)MEGABYTES << 20; i++) {
         seed = seed * 1103515245 + 12345;
-        fprintf(file, "  <bus>\n    <id>%d</id>\n    <route>%u</route>\n    <color>#3300ff</color>\n"
-                      "    <revenue>true</revenue>\n    <direction>%s</direction>\n"
-                      "    <latitude>41.%06u</latitude>\n    <longitude>-87.%06u</longitude>\n"
-                      "    <pattern>%u</pattern>\n    <run>P%03u</run>\n    <finish>Howard</finish>\n"
-                      "    <operator>%u</operator>\n  </bus>\n",
+        fprintf(file,
+                "  <bus>\n    <id>%d</id>\n    <route>%u</route>\n    <color>#3300ff</color>\n"
+                "    <revenue>true</revenue>\n    <direction>%s</direction>\n"
+                "    <latitude>41.%06u</latitude>\n    <longitude>-87.%06u</longitude>\n"
+                "    <pattern>%u</pattern>\n    <run>P%03u</run>\n    <finish>Howard</finish>\n"
+                "    <operator>%u</operator>\n  </bus>\n",
                 i, 1 + (seed >> 8) % 150, directions[(seed >> 16) % 4], seed % 1000000,
                 (seed >> 4) % 1000000, seed % 9973, seed % 997, seed % 50021);
     }
@@ -165,8 +167,8 @@ struct event {
     size_t length;
 };
 
-/* A switch between two functions costs the processor its guess where they return to: twenty cycles. With
-   the library's functions inside the stages there is nothing to return from. */
+/* A switch between two functions costs the processor its guess where they return to: twenty cycles.
+   With the library's functions inside the stages there is nothing to return from. */
 #define STAGE __attribute__((flatten))
 
 static void push(struct generator *target, void *item)
@@ -450,7 +452,8 @@ static void contest(const char *name, struct side ours, struct side theirs, int 
 int main(int argc, char **argv)
 {
     static const char *const ways[] = {"expat", "sax", "iterparse"};
-    struct side ours = {"ours", coroutines, NULL, NULL, 0}, raw = {"expat", callbacks, NULL, NULL, 0};
+    struct side ours = {"ours", coroutines, NULL, NULL, 0},
+                raw = {"expat", callbacks, NULL, NULL, 0};
     const char *command = getenv("BENCH_PYTHON_XML");
     sched_getaffinity(0, sizeof all_processors, &all_processors);
     bench_begin();
@@ -478,7 +481,8 @@ int main(int argc, char **argv)
         if (python == NULL)
             bench_skip(name, "apt install python3");
         else
-            contest(name, ours, (struct side){label, NULL, python, ways[i], 0}, bench_quick() ? 2 : 5);
+            contest(name, ours, (struct side){label, NULL, python, ways[i], 0},
+                    bench_quick() ? 2 : 5);
     }
     remote_close(python);
     remove(path);

@@ -303,7 +303,8 @@ static void run_item(int i)
     redirect(r);
     if (forks() && (begun[2] >= MOST_HANGS || one_has_hung(item->check->exercise)))
         return; /* somebody waits for the card */
-    if (forks() && item->check->seconds == 0 && !harness_is_slow()) { /* others of its TCase may be slow */
+    /* Others of its TCase may be slow. */
+    if (forks() && item->check->seconds == 0 && !harness_is_slow()) {
         struct itimerval limit = {.it_value = {USUAL_SECONDS, 0}};
         setitimer(ITIMER_REAL, &limit, NULL);
     }
@@ -692,10 +693,10 @@ static bool speaks_of(const struct check *check, const char *exercise)
 }
 
 /*
- * Who is to blame? One mistake fails the checks of many exercises. The best suspect is the exercise of
- * which nearly all failed checks speak, and of whose own checks the greatest part fails. NULL: nothing
- * failed, or given code that needs no exercise. How the two are weighed was tried out on the catalogue
- * of mistakes (tests/mistakes).
+ * Who is to blame? One mistake fails the checks of many exercises. The best suspect is the exercise
+ * of which nearly all failed checks speak, and of whose own checks the greatest part fails. NULL:
+ * nothing failed, or given code that needs no exercise. How the two are weighed was tried out on
+ * the catalogue of mistakes (tests/mistakes).
  */
 static const char *suspect(char ids[EXERCISES][12], int n)
 {

@@ -102,7 +102,8 @@ static void start(struct server *s, const char *command, int connections)
         _exit(127);
     }
     close(fd);
-    nanosleep(&(struct timespec){.tv_nsec = 50 * 1000 * 1000}, NULL); /* until it has opened those */
+    nanosleep(&(struct timespec){.tv_nsec = 50 * 1000 * 1000},
+              NULL); /* until it has opened those */
     if (clock_getcpuclockid(s->pid, &s->clock) != 0)
         fail("the server's clock");
     s->connections = calloc((size_t)connections, sizeof *s->connections);
@@ -215,7 +216,8 @@ int main(int argc, char **argv)
         load(&servers[i], connections, slice); /* not counted: accepts, first pages, caches */
     for (int round = 0; round < rounds; round++)
         for (int k = 0; k < n; k++) {
-            /* Nobody first always, and nobody twice in a row: he would find his memory in the cache. */
+            /* Nobody first always, and nobody twice in a row: he would find his memory in the
+             * cache. */
             struct server *s = &servers[n > 2 ? (k + round) % n : k];
             double cpu = seconds(s->clock), wall = seconds(CLOCK_MONOTONIC);
             long answered = load(s, connections, slice);

@@ -1,7 +1,7 @@
 /*
- * Ten thousand clients that say nothing: what a connection costs while it only waits. The clients are
- * a process of their own, because each side needs its own descriptors. Counted is the memory of the
- * user's side, page tables included; the system's buffers come on top, for whoever serves.
+ * Ten thousand clients that say nothing: what a connection costs while it only waits. The clients
+ * are a process of their own, because each side needs its own descriptors. Counted is the memory of
+ * the user's side, page tables included; the system's buffers come on top, for whoever serves.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -37,7 +37,8 @@ static double status_of(const char *field)
     return kilobytes * 1024;
 }
 
-/* Connects all, says one byte with each and waits for it, so that every server's task has really run. */
+/* Connects all, says one byte with each and waits for it, so that every server's task has really
+ * run. */
 static void be_clients(int port)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};

@@ -24,7 +24,8 @@ static int accept_one(void *arg, value *ret)
     int err, client = -1;
     (void)ret;
     while ((err = sys_read_wait(t->fd)) == 0 &&
-           (client = accept4(t->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) < 0 && errno == EAGAIN)
+           (client = accept4(t->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) < 0 &&
+           errno == EAGAIN)
         ;
     return err ? err : gen_yield(value_int(client), NULL);
 }
