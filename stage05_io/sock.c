@@ -376,10 +376,10 @@ static bool is_ending(const struct sock *s)
 SWITCHES ssize_t sock_recv(struct sock *s, void *buffer, size_t size)
 {
     bool waited = false, try_first = s->drained == 0 || s->drained != s->selector->looks;
-    if (somebody_waits(s, SELECTOR_READING))
-        return ERR_BUSY;
     if (is_ending(s))
         return ERR_GENERATOR_EXIT;
+    if (somebody_waits(s, SELECTOR_READING))
+        return ERR_BUSY;
     /* EXERCISE 5.4 sock_recv: try, wait, try again */
     if (size == 0)
         return 0;
@@ -398,11 +398,11 @@ SWITCHES ssize_t sock_recv(struct sock *s, void *buffer, size_t size)
 
 int sock_send_all(struct sock *s, const void *data, size_t size)
 {
+    if (is_ending(s))
+        return ERR_GENERATOR_EXIT;
     /* A sender that was woken and has not gone on yet is in the middle of his data, too. */
     if (s->sending != NULL && !future_cancelled(&s->sending->future))
         return ERR_BUSY;
-    if (is_ending(s))
-        return ERR_GENERATOR_EXIT;
     /* EXERCISE 5.5 sock_send_all: until the last byte is gone */
     const char *rest = data;
     while (size > 0) {
@@ -452,10 +452,10 @@ static int pause_accepting(struct sock *listener)
 int sock_accept(struct sock *listener, struct sock **out)
 {
     *out = NULL;
-    if (somebody_waits(listener, SELECTOR_READING))
-        return ERR_BUSY;
     if (is_ending(listener))
         return ERR_GENERATOR_EXIT;
+    if (somebody_waits(listener, SELECTOR_READING))
+        return ERR_BUSY;
     /* EXERCISE 5.6 sock_accept: the next client */
     for (;;) {
         int error = 0;
