@@ -1,7 +1,7 @@
 /*
  * The levels of futures and tasks, and what the loop and I/O add to them. A program is
- * [level, callbacks, bodies, script]; callbacks and the script are lists of actions, bodies are lists
- * of statements that may wait. Every action says what came out.
+ * [level, callbacks, bodies, script]; callbacks and the script are lists of actions, bodies are
+ * lists of statements that may wait. Every action says what came out.
  */
 #include "async.h"
 
@@ -203,8 +203,8 @@ static struct instance *new_instance(int i)
     struct instance *x = malloc(sizeof *x);
     if (x == NULL)
         die("no memory");
-    *x = (struct instance){kid(world.bodies, world.bodies->n == 0 ? 0 : (size_t)i % world.bodies->n), -1,
-                           instances};
+    *x = (struct instance){
+        kid(world.bodies, world.bodies->n == 0 ? 0 : (size_t)i % world.bodies->n), -1, instances};
     instances = x;
     return x;
 }
@@ -322,7 +322,8 @@ static bool act(const struct node *st)
         break;
     case OP_ERR:
         error = future_exception(f, &failure);
-        trace("exception f%d: %s %s", n, status_text(error), failure ? error_name(failure) : "None");
+        trace("exception f%d: %s %s", n, status_text(error),
+              failure ? error_name(failure) : "None");
         break;
     case OP_ST:
         trace("f%d %s", n, describe(f));
@@ -343,8 +344,8 @@ static bool act(const struct node *st)
     case OP_CHAIN:
         g = pick_future(number(st, 1));
         /* not in a ring, which nobody would ever free: neither backwards nor into a gather */
-        if (g == NULL || number_of(g) <= n || gather_item(g, 0, NULL) != ERR_TYPE || future_dispatcher(g) != world.dispatcher ||
-            future_dispatcher(f) != world.dispatcher) {
+        if (g == NULL || number_of(g) <= n || gather_item(g, 0, NULL) != ERR_TYPE ||
+            future_dispatcher(g) != world.dispatcher || future_dispatcher(f) != world.dispatcher) {
             trace("none");
         } else {
             world.inexact = true;

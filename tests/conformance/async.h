@@ -1,6 +1,7 @@
 /**
  * @file async.h
- * @brief What the levels futures, tasks, loop and io share: one interpreter, and the world it acts on.
+ * @brief What the levels futures, tasks, loop and io share: one interpreter, and the world it acts
+ * on.
  */
 #ifndef ASYNC_H
 #define ASYNC_H

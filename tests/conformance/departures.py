@@ -4,11 +4,12 @@ docs/departures.md gives the reasons. Nothing is filtered out of a trace: what d
 differently here, so that both sides have to say the same.
 """
 import asyncio
+import errno
 import threading
 import weakref
 from asyncio import base_events, events, futures
 
-from machine import Busy, Deadlock, WrongLoop
+from machine import Busy, Deadlock, NotHere, WrongLoop
 
 # ---- generators ---------------------------------------------------------------------------------
 
@@ -308,6 +309,8 @@ def close(w):
     if loop.is_closed():
         return
     queued = [handle._callback for handle in loop._ready]
+    if w.level == 4:
+        before_close(w.io)
     loop.close()
     part(queued)
     queued = None
@@ -483,3 +486,147 @@ def wait_for(w, fut, timeout):
     if not fut.done() and fut._loop is not w.loop:
         raise WrongLoop
     return wait_for_3_12(fut, timeout).__await__()
+
+
+# ---- descriptors --------------------------------------------------------------------------------
+
+
+class Wait(Future):
+    """S27, K10: a future for a descriptor and a direction, which asyncio does not have by itself."""
+
+    def __init__(self, io, fd, direction):
+        super().__init__(loop=io.loop)
+        self.place = (fd, direction)
+        (io.loop._add_writer if direction else io.loop._add_reader)(fd, self.set_result, None)
+
+    def leave(self):
+        if self.place is not None and not self._loop.is_closed():
+            fd, direction = self.place
+            (self._loop._remove_writer if direction else self._loop._remove_reader)(fd)
+        self.place = None
+
+    def cancel(self, msg=None):
+        """S27: it takes effect at once, also on the registration."""
+        if not self.done():
+            self.leave()
+        return super().cancel()
+
+
+def standing(io, s, direction):
+    """Who stands there: a Wait, True for a callback, or None."""
+    if io.loop.is_closed():
+        return None
+    try:
+        handle = io.loop._selector.get_key(s.fileno()).data[direction]
+    except KeyError:
+        return None
+    owner = getattr(handle and handle._callback, "__self__", None)
+    return owner if isinstance(owner, Wait) else handle and True
+
+
+def ready(loop, key, direction):
+    """L01, S20: the poll itself completes a wait, so the task goes on in this turn; asyncio takes one
+    more, in which a callback does the read."""
+    try:
+        handle = loop._selector.get_key(key.fd).data[direction]
+    except KeyError:
+        return
+    wait = getattr(handle and handle._callback, "__self__", None)
+    if isinstance(wait, Wait):
+        wait.leave()
+        wait.set_result(None)
+    elif handle is not None:
+        loop._add_callback(handle)
+
+
+def selector_wait(io, s, direction):
+    """K10: the second one who waits for a descriptor and direction is refused."""
+    io.loop._check_closed()
+    if standing(io, s, direction) is not None:
+        raise NotHere
+    return Wait(io, s.fileno(), direction)
+
+
+def add_callback(io, s, direction, n):
+    """K10: asyncio would replace the first one."""
+    io.loop._check_closed()
+    if standing(io, s, direction) is not None:
+        raise NotHere
+    (io.loop.add_writer if direction else io.loop.add_reader)(s.fileno(), io.ready, n)
+
+
+def remove_callback(io, s, direction):
+    """S04; but a Wait is not taken away. While the loop is being closed what was there can be taken
+    away, once."""
+    if io.w.ending:
+        return io.left.pop((s.fileno(), direction), False)
+    if standing(io, s, direction) is not True:
+        return False
+    return (io.loop.remove_writer if direction else io.loop.remove_reader)(s.fileno())
+
+
+def before_close(io):
+    for s in io.socks:
+        for direction in (0, 1):
+            if s is not None and standing(io, s, direction) is True:
+                io.left[s.fileno(), direction] = True
+
+
+def sock_close(io, i):
+    """S08: whoever waits there is told EBADF; asyncio leaves that to the program."""
+    s, io.socks[i] = io.socks[i], None
+    for direction in (0, 1):
+        wait = standing(io, s, direction)
+        if isinstance(wait, Wait):
+            wait.leave()
+            wait.set_exception(OSError(errno.EBADF, "closed"))
+        elif wait:
+            (io.loop.remove_writer if direction else io.loop.remove_reader)(s.fileno())
+    s.close()
+
+
+def wait_until(io, i, s, direction):
+    f = selector_wait(io, s, direction)
+    if direction:
+        io.sending[s] = f
+    try:
+        yield from f
+    except BaseException:
+        f.cancel()
+        raise
+    finally:
+        if io.sending.get(s) is f:
+            del io.sending[s]
+    if io.socks[i] is not s:
+        raise OSError(errno.EBADF, "closed")
+
+
+def sock_recv(io, i, n):
+    """K10, S29, S30: the task that waited does the read itself, so nothing is lost if it is cancelled;
+    while somebody waits, a second one is refused at once."""
+    s = io.socks[i]
+    if isinstance(standing(io, s, 0), Wait):
+        raise NotHere
+    if io.loop.is_closed():
+        raise GeneratorExit
+    if n == 0:
+        return b""
+    while True:
+        try:
+            return s.recv(n)
+        except BlockingIOError:
+            yield from wait_until(io, i, s, 0)
+
+
+def sock_sendall(io, i, data):
+    """K10, S34, likewise; also one who has been woken and has not gone on yet is in the middle."""
+    s = io.socks[i]
+    if s in io.sending and not io.sending[s].cancelled():
+        raise NotHere
+    if io.loop.is_closed():
+        raise GeneratorExit
+    while data:
+        try:
+            data = data[s.send(data):]
+        except BlockingIOError:
+            yield from wait_until(io, i, s, 1)

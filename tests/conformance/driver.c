@@ -13,7 +13,8 @@
 
 #include "program.h"
 
-static level_fn *const levels[] = {run_generators, run_async, run_async, run_async, run_async, run_kernel};
+static level_fn *const levels[] = {run_generators, run_async, run_async,
+                                   run_async,      run_async, run_kernel};
 
 int main(int argc, char **argv)
 {

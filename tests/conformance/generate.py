@@ -242,6 +242,41 @@ def loop(m):
             [statements(m, shape, 0, 5) for _ in range(shape.bodies)], script]
 
 
+# ---- I/O ----------------------------------------------------------------------------------------
+
+ACTION_4 = cumulative(("fut", 3), ("set", 4), ("exc", 2), ("cancel", 12), ("res", 1), ("st", 1), ("add", 3),
+                      ("drop", 2), ("task", 6), ("soon", 5), ("hc", 2), ("gather", 2), ("addr", 8), ("addw", 6),
+                      ("rmr", 8), ("rmw", 6), ("shut", 2), ("sclose", 2))
+BODY_4 = cumulative(("aw", 6), ("yn", 10), ("try", 14), ("loop", 5), ("raise", 2), ("ret", 3), ("dn", 3), ("rd", 6),
+                    ("wr", 4), ("recv", 22), ("sendall", 22), ("act", 20))
+
+
+def io_action(m, op):
+    if op in ("addr", "addw"):
+        return [op, m.below(4), m.below(3)]
+    return [op, m.below(4)]
+
+
+def io_statement(m, op):
+    if op == "recv":
+        return [op, m.below(4), (0, 1, 2, 5, 5, 5, 1000, 400000)[m.below(8)]]
+    if op == "sendall":
+        return [op, m.below(4), (0, 1, 2, 3, 3, 5, 400000, 400000)[m.below(8)]]
+    return [op, m.below(4)]
+
+
+def io(m):
+    shape = Shape(4, 1 + m.below(3), 2 + m.below(3), 3 + m.below(4), ACTION_4, BODY_4)
+    script = [["task", i, m.below(shape.bodies)] for i in range(shape.slots)]
+    for _ in range(6 + m.below(10)):
+        script.append(["turns", 1 + m.below(4)] if m.chance(0.45) else action(m, shape))
+    script.append(["turns", 10])
+    if m.chance(0.1):
+        script.insert(m.below(len(script)), ["lclose"])
+    return [4, [callback(m, shape) for _ in range(shape.callbacks)],
+            [statements(m, shape, 0, 5) for _ in range(shape.bodies)], script, m.below(2)]
+
+
 # ---- the kernel ---------------------------------------------------------------------------------
 
 BODY_5 = cumulative(("y", 8), ("gettid", 5), ("knew", 8), ("kill", 9), ("wait", 10), ("kyield", 12), ("sub", 12),
@@ -289,7 +324,7 @@ def kernel(m):
     return [5, [block_5(m, bodies, pipes, 0, 5) for _ in range(bodies)], script, pipes]
 
 
-MAKERS = {0: generators, 1: futures, 2: tasks, 3: loop, 5: kernel}
+MAKERS = {0: generators, 1: futures, 2: tasks, 3: loop, 4: io, 5: kernel}
 
 
 def make(level, number):

@@ -1,6 +1,6 @@
 /*
- * The level of generators: bodies that yield, delegate, drive each other, and clean up, and a script
- * that drives them. Program: [0, bodies, script].
+ * The level of generators: bodies that yield, delegate, drive each other, and clean up, and a
+ * script that drives them. Program: [0, bodies, script].
  */
 #include <stdlib.h>
 
@@ -89,7 +89,8 @@ static int outcome(const char *what, const struct instance *x, int status, value
     if (status < 0)
         trace("%s %d: raised %s", what, x->number, error_name(status));
     else
-        trace("%s %d: %s %s", what, x->number, status == GEN_NEXT ? "yielded" : "returned", text(out));
+        trace("%s %d: %s %s", what, x->number, status == GEN_NEXT ? "yielded" : "returned",
+              text(out));
     return status < 0 ? status : 0;
 }
 
@@ -130,7 +131,8 @@ static int drive(const struct node *st)
         status = gen_send(g, operand(number(st, 1)), &out);
         return outcome("send", x, status, out);
     case OP_THROW:
-        status = gen_throw(g, number(st, 1) == 9 ? ERR_GENERATOR_EXIT : user_error(number(st, 1)), &out);
+        status =
+            gen_throw(g, number(st, 1) == 9 ? ERR_GENERATOR_EXIT : user_error(number(st, 1)), &out);
         return outcome("throw", x, status, out);
     case OP_CLOSE:
         status = gen_close(g, &out);

@@ -2,8 +2,8 @@
  * The level of the kernel: tasks that trap, call subroutines, kill each other and wait for pipes.
  * Program: [5, bodies, script, pipes].
  *
- * With pipes each run has a task of ours, which sees to it that nobody waits for ever for a byte: when
- * nobody else has done anything for a while it feeds every pipe. It is never killed.
+ * With pipes each run has a task of ours, which sees to it that nobody waits for ever for a byte:
+ * when nobody else has done anything for a while it feeds every pipe. It is never killed.
  */
 #include "kernel.h"
 

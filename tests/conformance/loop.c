@@ -1,6 +1,6 @@
 /*
- * The level of the loop: what it adds to the actions of async.c, and a clock on which a day takes no
- * time. Seconds are whole numbers, so no two drivers can round them differently.
+ * The level of the loop: what it adds to the actions of async.c, and a clock on which a day takes
+ * no time. Seconds are whole numbers, so no two drivers can round them differently.
  */
 #include <math.h>
 #include <stdlib.h>

@@ -17,7 +17,7 @@ static const char *const names[OPS] = {
     "task", "aw", "yn", "yf", "cur", "dump",
     "soon", "later", "at", "hc", "hcd", "when", "time", "stop", "once", "until", "forever",
     "lclose", "sleep", "gather", "item", "wf", "shield",
-    "rd", "wr", "recv", "sendall", "addr", "addw", "rmr", "rmw", "shut", "sclose",
+    "rd", "wr", "recv", "sendall", "addr", "addw", "rmr", "rmw", "shut", "sclose", "turns",
     "spawn", "gettid", "knew", "kill", "wait", "kyield", "sub", "krun", "kread", "kwrite",
     "kfeed", "kdrain", "kforget",
 };
