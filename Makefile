@@ -176,8 +176,13 @@ stage1 stage2 stage3 stage4 stage5: stage%: $(BUILD)/check_stage%
 	@demo='$(BUILD)/$(basename $(demonstration))'; \
 	[ -z '$(demonstration)' ] || { $(MAKE) --no-print-directory "$$demo" && exec "$$demo"; }
 
+# In the ordinary build also: is the student's tree sound, and can it be solved? It is made with Python.
 test: ## all checks of all stages
 test: $(checks)
+ifeq ($(BUILD),build/default)
+	@command -v python3 > /dev/null || { echo "without python3 the workbook is not checked"; exit; }; \
+	env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS tests/workbook/check
+endif
 	@tests/run $(BUILD)
 
 # The harness itself: a suite of failures, on a stage that is in tests/selftest.
