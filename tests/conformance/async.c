@@ -160,18 +160,18 @@ void put(int slot, struct future *f)
 
 struct future *pick_future(int i)
 {
-    return world.slots[i % SLOTS];
+    return world.slots[place(i, SLOTS)];
 }
 
 struct script *pick_callback(int i)
 {
-    return world.n_callbacks == 0 ? NULL : &world.callbacks[(size_t)i % world.n_callbacks];
+    return world.n_callbacks == 0 ? NULL : &world.callbacks[place(i, (int)world.n_callbacks)];
 }
 
 /* A slot that may be written: not the foreign future's. */
 static int slot_of(int i)
 {
-    return i % FOREIGN;
+    return place(i, FOREIGN);
 }
 
 static const char *describe(const struct future *f)
@@ -204,7 +204,7 @@ static struct instance *new_instance(int i)
     if (x == NULL)
         die("no memory");
     *x = (struct instance){
-        kid(world.bodies, world.bodies->n == 0 ? 0 : (size_t)i % world.bodies->n), -1, instances};
+        kid(world.bodies, (size_t)place(i, (int)world.bodies->n)), -1, instances};
     instances = x;
     return x;
 }
@@ -386,7 +386,7 @@ int run_actions(const struct script *script)
         if (st->op == OP_RAISE)
             return user_error(number(st, 0));
         if (!act(st))
-            die("an operation that is not of this level");
+            not_of_this_level();
     }
     return 0;
 }
@@ -452,7 +452,7 @@ static int simple(struct instance *self, const struct node *st)
         if (world.level == LEVEL_IO && body_io(self->number, st, &error))
             return error;
         if (!act(st))
-            die("an operation that is not of this level");
+            not_of_this_level();
         return 0;
     }
     if (!error)
@@ -569,7 +569,7 @@ void run_async(const struct node *program)
         else if (st->op == OP_ONCE && world.loop == NULL)
             ran(queue_turn(world.dispatcher));
         else if (!act(st))
-            die("an operation that is not of this level");
+            not_of_this_level();
     }
     trace("end");
     for (int turns = 0; turns < 10 && world.loop == NULL; turns++)

@@ -226,7 +226,10 @@ def main():
         return 0
     if options.file:
         programs = read_programs(options.file)
-        bad = compare_chunk(options.driver, programs)
+        try:
+            bad = compare_chunk(options.driver, programs)
+        except Exception as e:
+            complain("%s: not a program: %s" % (options.file, e or type(e).__name__))
         for program in bad[:5]:
             explain(options.driver, program, not options.no_shrink)
         print("conformance: %d programs of %s, %d differ" % (len(programs), options.file, len(bad)))

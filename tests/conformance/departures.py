@@ -605,10 +605,10 @@ def sock_recv(io, i, n):
     """K10, S29, S30: the task that waited does the read itself, so nothing is lost if it is cancelled;
     while somebody waits, a second one is refused at once."""
     s = io.socks[i]
-    if isinstance(standing(io, s, 0), Wait):
-        raise NotHere
     if io.loop.is_closed():
         raise GeneratorExit
+    if isinstance(standing(io, s, 0), Wait):
+        raise NotHere
     if n == 0:
         return b""
     while True:
@@ -621,10 +621,10 @@ def sock_recv(io, i, n):
 def sock_sendall(io, i, data):
     """K10, S34, likewise; also one who has been woken and has not gone on yet is in the middle."""
     s = io.socks[i]
-    if s in io.sending and not io.sending[s].cancelled():
-        raise NotHere
     if io.loop.is_closed():
         raise GeneratorExit
+    if s in io.sending and not io.sending[s].cancelled():
+        raise NotHere
     while data:
         try:
             data = data[s.send(data):]

@@ -32,9 +32,9 @@ static int body(void *arg, value *ret)
 /* The generator that an operand means; NULL if there is none. */
 static struct instance *pick(int i)
 {
-    if (count == 0 || all[i % count].generator == NULL)
+    if (count == 0 || all[place(i, count)].generator == NULL)
         return NULL;
-    return &all[i % count];
+    return &all[place(i, count)];
 }
 
 /* A place for one more; NULL if there are enough. */
@@ -45,7 +45,7 @@ static struct instance *add(int i)
         return NULL;
     }
     struct instance *fresh = &all[count];
-    *fresh = (struct instance){NULL, kid(bodies, (size_t)i % bodies->n), count};
+    *fresh = (struct instance){NULL, kid(bodies, (size_t)place(i, (int)bodies->n)), count};
     count++;
     return fresh;
 }
@@ -153,7 +153,7 @@ static int drive(const struct node *st)
         release(x);
         return 0;
     default:
-        die("an operation that is not of this level");
+        not_of_this_level();
     }
 }
 

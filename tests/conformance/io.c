@@ -38,7 +38,7 @@ static int open_socks(void *arg, value *ret)
 void io_begin(const struct node *program)
 {
     struct task *task;
-    n_socks = 2 * (1 + number(program, 4) % PAIRS);
+    n_socks = 2 * (1 + place(number(program, 4), PAIRS));
     sends = 0;
     for (size_t i = 0; i < sizeof data; i++)
         data[i] = (unsigned char)i;
@@ -86,7 +86,7 @@ static int ready(void *arg)
 
 bool act_io(const struct node *st)
 {
-    int i = number(st, 0) % (n_socks > 0 ? n_socks : 1), error;
+    int i = place(number(st, 0), n_socks), error;
     struct script *script;
     switch (st->op) {
     case OP_TURNS:
@@ -138,7 +138,7 @@ bool act_io(const struct node *st)
 
 bool body_io(int self, const struct node *st, int *error)
 {
-    int i = number(st, 0) % n_socks;
+    int i = place(number(st, 0), n_socks);
     struct future *f;
     *error = 0;
     if (st->op != OP_RD && st->op != OP_WR && st->op != OP_RECV && st->op != OP_SENDALL)

@@ -46,7 +46,7 @@ static struct instance *add(int i)
         trace("no more");
         return NULL;
     }
-    all[count] = (struct instance){kid(bodies, (size_t)i % bodies->n), count};
+    all[count] = (struct instance){kid(bodies, (size_t)place(i, (int)bodies->n)), count};
     return &all[count++];
 }
 
@@ -92,7 +92,7 @@ static int simple(struct instance *self, const struct node *st)
     struct instance *x;
     struct generator *inner;
     value v = value_none();
-    int answer, i = n_pipes > 0 ? number(st, 0) % n_pipes : 0;
+    int answer, i = place(number(st, 0), n_pipes);
     switch (st->op) {
     case OP_RAISE:
         return user_error(number(st, 0));
@@ -160,7 +160,7 @@ static int simple(struct instance *self, const struct node *st)
         v = value_int(answer);
         break;
     default:
-        die("an operation that is not of this level");
+        not_of_this_level();
     }
     if (answer < 0)
         return answer;
@@ -233,7 +233,7 @@ void run_kernel(const struct node *program)
 {
     const struct node *script = kid(program, 2);
     bodies = kid(program, 1);
-    n_pipes = number(program, 3) % (PIPES + 1);
+    n_pipes = place(number(program, 3), PIPES + 1);
     count = 0;
     gen_set_unraisable(unraisable, NULL);
     kernel = kernel_new();
@@ -260,7 +260,7 @@ void run_kernel(const struct node *program)
             int error = kernel_run(kernel);
             trace("run: %s, %zu left", error < 0 ? error_name(error) : "ok", kernel_tasks(kernel));
         } else {
-            die("an operation that is not of this level");
+            not_of_this_level();
         }
     }
     trace("end");

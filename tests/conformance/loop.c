@@ -63,7 +63,7 @@ static const char *outcome(int error)
 /* The handle that an operand means, by way of its slot. */
 static struct handle *pick_handle(int i)
 {
-    return &world.handles[i % HANDLES];
+    return &world.handles[place(i, HANDLES)];
 }
 
 bool act_loop(const struct node *st)

@@ -166,6 +166,11 @@ int number(const struct node *list, size_t i)
     return kid(list, i)->integer;
 }
 
+_Noreturn void not_of_this_level(void)
+{
+    broken("an operation that is not of this level");
+}
+
 /* --- meaning -------------------------------------------------------------------------------- */
 
 int budget;
@@ -173,6 +178,11 @@ int budget;
 bool spend(void)
 {
     return budget > 0 && --budget > 0;
+}
+
+int place(int i, int n)
+{
+    return n == 0 ? 0 : (i % n + n) % n;
 }
 
 value operand(int i)

@@ -58,6 +58,12 @@ const struct node *kid(const struct node *list, size_t i);
 /** The integer at that place, 0 if there is none. */
 int number(const struct node *list, size_t i);
 
+/** An operand as an index below n, as Python's % does it; 0 if n is. */
+int place(int i, int n);
+
+/** The program has an operation that its level does not know: one line, exit 2. */
+_Noreturn void not_of_this_level(void);
+
 /** An operand as a value: -1 is None. */
 value operand(int i);
 
