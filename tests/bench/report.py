@@ -27,6 +27,7 @@ td.n { text-align: right; font-variant-numeric: tabular-nums }
 .ok { color: #1a7f37 } .miss { color: #b42318; font-weight: 600 } .note { color: #59636e }
 svg text { font: 13px system-ui, sans-serif; fill: #1b1f24 }
 .ours { fill: #0b6bcb } .them { fill: #a9b4c0 } .whisker { stroke: #1b1f24; stroke-width: 1.5 }
+.line { fill: none; stroke: #0b6bcb; stroke-width: 1.5 }
 .grid { stroke: #dde3e9 } svg text.tick { font-size: 11px; fill: #59636e }
 @media (prefers-color-scheme: dark) {
   body { background: #14171a; color: #e6e9ec } svg text { fill: #e6e9ec } .whisker { stroke: #e6e9ec }
@@ -96,6 +97,42 @@ def chart(sides):
     return "".join(out)
 
 
+def growth_chart(lines):
+    """Lines over the number of things, both axes logarithmic. lines: {name: [(n, nanoseconds)]}"""
+    points = [point for line in lines.values() for point in line]
+    left, width, top, height = 60, 560, 10, 300
+    x_low, x_high = (math.log10(f(n for n, _ in points)) for f in (min, max))
+    y_low = math.floor(math.log10(min(ns for _, ns in points)))
+    y_high = math.ceil(math.log10(max(ns for _, ns in points)))
+
+    def x(n):
+        return left + (math.log10(n) - x_low) / (x_high - x_low or 1) * width
+
+    def y(ns):
+        return top + (y_high - math.log10(ns)) / (y_high - y_low or 1) * height
+    out = [f'<svg viewBox="0 0 800 {height + 40}" width="100%" role="img">']
+    for power in range(y_low, y_high + 1):
+        at = y(10.0 ** power)
+        out.append(f'<line class="grid" x1="{left}" x2="{left + width}" y1="{at:.1f}" y2="{at:.1f}"/>'
+                   f'<text class="tick" x="{left - 6}" y="{at + 4:.1f}" text-anchor="end">'
+                   f'{10.0 ** power:g} ns</text>')
+    for n in sorted({n for n, _ in points}):
+        out.append(f'<text class="tick" x="{x(n):.1f}" y="{top + height + 18}" '
+                   f'text-anchor="middle">{n:,}</text>')
+    labels = sorted((y(line[-1][1]), name) for name, line in lines.items())
+    last = -100.0
+    for at, name in labels:
+        line = lines[name]
+        path = " ".join(f"{x(n):.1f},{y(ns):.1f}" for n, ns in line)
+        last = max(at, last + 15)
+        out.append(f'<polyline class="line" points="{path}"/>')
+        out.extend(f'<circle class="ours" cx="{x(n):.1f}" cy="{y(ns):.1f}" r="3"/>' for n, ns in line)
+        out.append(f'<text x="{left + width + 10}" y="{last + 4:.1f}">{html.escape(name)} '
+                   f'{text_of(line[-1][1])}</text>')
+    out.append("</svg>")
+    return "".join(out)
+
+
 def page(ratios, figures, skips, groups):
     out = ['<!doctype html><html lang="en"><meta charset="utf-8"><title>Benchmarks</title>'
            '<meta name="viewport" content="width=device-width">'
@@ -115,6 +152,13 @@ def page(ratios, figures, skips, groups):
         out.append("</table>")
     for stem, sides in groups.items():
         out.append(f"<h2>{html.escape(stem)}, nanoseconds</h2>{chart(sides)}")
+    grown = {}
+    for name, value, _ in figures:
+        if name.startswith("growth."):
+            _, what, n = name.split(".")
+            grown.setdefault(what, []).append((int(n), value))
+    if grown:
+        out.append("<h2>How it grows: nanoseconds for one, of so many</h2>" + growth_chart(grown))
     rest = [f for f in figures if f[2] != "ns" or f[0].startswith("memory")]
     if rest:
         out.append("<h2>Figures</h2><table>")
