@@ -115,6 +115,8 @@ void report(const struct problem *problem)
 /* Which errors nobody ever asked for; when they were dropped is not looked at here. */
 static void late_reports(void)
 {
+    if (world.dropped) /* what its body held is lost, and with it some reports */
+        return;
     for (int f = -1; f < NUMBERS; f++)
         for (size_t i = 0; i < n_kept; i++)
             if (kept[i] == f)
@@ -134,6 +136,7 @@ void ran(int n)
 /* --- numbers and slots ---------------------------------------------------------------------- */
 
 static const struct future *known[NUMBERS];
+static bool is_gather[NUMBERS];
 static int n_known;
 
 int number_of(const struct future *f)
@@ -146,8 +149,10 @@ int number_of(const struct future *f)
 
 static void register_future(const struct future *f)
 {
-    if (n_known < NUMBERS)
+    if (n_known < NUMBERS) {
+        is_gather[n_known] = false;
         known[n_known++] = f;
+    }
 }
 
 void put(int slot, struct future *f)
@@ -256,7 +261,8 @@ static void new_gather(const struct node *st)
     trace("gather f%d of %zu: %s", n_known, n, status_text(error));
     if (error)
         return;
-    register_future(f);
+    is_gather[n_known] = true;
+    known[n_known++] = f;
     put(slot_of(number(st, 0)), f);
 }
 
@@ -344,7 +350,7 @@ static bool act(const struct node *st)
     case OP_CHAIN:
         g = pick_future(number(st, 1));
         /* not in a ring, which nobody would ever free: neither backwards nor into a gather */
-        if (g == NULL || number_of(g) <= n || gather_item(g, 0, NULL) != ERR_TYPE ||
+        if (g == NULL || number_of(g) <= n || is_gather[number_of(g)] ||
             future_dispatcher(g) != world.dispatcher || future_dispatcher(f) != world.dispatcher) {
             trace("none");
         } else {

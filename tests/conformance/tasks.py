@@ -154,6 +154,7 @@ class World:
         self.kept = []
         self.inexact = False
         self.inner = 0
+        self.dropped = False
         self.level = program[0]
         self.count = 0
         self.scripts = program[1]
@@ -221,6 +222,8 @@ class World:
     def late_reports(self):
         """Which errors nobody ever asked for; when they were dropped is not looked at here."""
         gc.collect()
+        if self.dropped:  # what the body of a generator held is lost in C, and with it some reports
+            return
         self.kept.sort()
         for entry in self.kept:
             self.lines.append("report never retrieved: f%d %s" % entry)
@@ -546,6 +549,7 @@ def body(w, me):
                             inner.close()
                         except BaseException as e:
                             lines.append("unraisable " + name(e))
+                            w.dropped = w.dropped or name(e) == "ERR_IGNORED_EXIT"
                         me.inner = None
                         while x is not None:  # whoever would not end is dropped with all it delegates to
                             x.dead = True
