@@ -228,6 +228,24 @@ static void callbacks_run_in_order_and_once(void)
     expect_no_trace();
 }
 
+static void a_ticket_names_its_loop(void)
+{
+    struct handle h = {0};
+    step("loop_call_soon(loop, note, \"a\", &h)");
+    expect_ok(loop_call_soon(fixture_loop(), note, "a", &h));
+    expect_true("the ticket is one of this loop", h.loop == fixture_loop());
+    expect_true("it has no deadline", isnan(handle_when(h)));
+}
+
+static void each_callback_has_a_ticket_of_its_own(void)
+{
+    struct handle a = {0}, b = {0};
+    step("two callbacks, two tickets");
+    expect_ok(loop_call_soon(fixture_loop(), note, "a", &a));
+    expect_ok(loop_call_soon(fixture_loop(), note, "b", &b));
+    expect_true("they differ", a.slot != b.slot || a.generation != b.generation);
+}
+
 static void what_a_callback_queues_runs_in_the_next_turn(void)
 {
     soon(queue_note, "later");
@@ -330,6 +348,17 @@ static void many_callbacks_are_run_in_one_turn(void)
     step("loop_run_once() with 100,000 callbacks");
     expect_int(loop_run_once(fixture_loop()), n);
     expect_int(runs, n);
+}
+
+static void a_turn_with_nothing_to_do_sleeps_until_the_first_timer(void)
+{
+    double begin = fixture_now();
+    expect_ok(loop_call_later(fixture_loop(), 3600, note, "timer", NULL));
+    step("loop_run_once(), at most five times, with nothing but a timer of an hour");
+    for (int i = 0; i < 5 && fixture_now() < begin + 3599; i++)
+        expect_true("a turn goes well", loop_run_once(fixture_loop()) >= 0);
+    expect_time(fixture_now(), begin + 3600);
+    forget_trace(); /* whether it fired is not our question */
 }
 
 /* --- run_forever and stop
@@ -742,12 +771,15 @@ static const struct check checks[] = {
     CHECK(calling_from_another_thread_aborts, "S40 F25", "4.1", ""),
     /* call_soon and one turn */
     CHECK(callbacks_run_in_order_and_once, "H02 L18", "4.1", "4.6"),
+    CHECK(a_ticket_names_its_loop, "H02", "4.1", ""),
+    CHECK(each_callback_has_a_ticket_of_its_own, "H02", "4.1", ""),
     CHECK(what_a_callback_queues_runs_in_the_next_turn, "L02", "4.6", "4.1"),
     CHECK(an_error_of_a_callback_is_reported_and_the_batch_goes_on, "H04", "4.6", "4.1"),
     CHECK(stopping_and_failing_is_the_fatal_error, "H06", "4.6", "4.1 4.7"),
     CHECK(only_a_negative_answer_is_an_error, "H04", "4.6", "4.1"),
     CHECK(each_turn_runs_a_snapshot, "L01 L02", "4.6", "4.1"),
     CHECK(many_callbacks_are_run_in_one_turn, "H02 L18", "4.6", "4.1"),
+    CHECK(a_turn_with_nothing_to_do_sleeps_until_the_first_timer, "L01 L04", "4.6", "4.3 4.4"),
     /* run_forever and stop */
     CHECK(stop_ends_the_run_after_the_turn, "L05", "4.7", "4.1 4.6"),
     CHECK(run_forever_goes_on_until_it_is_stopped, "L05", "4.7", "4.1 4.3 4.4 4.6"),

@@ -398,6 +398,72 @@ static void without_memory_nothing_is_registered(void)
 
 /* --- callbacks ------------------------------------------------------------------------------ */
 
+/* A loop with a timer of an hour, and something that must not let it sleep. */
+static void expect_no_sleep(void)
+{
+    double begin = fixture_now();
+    expect_ok(loop_call_later(fixture_loop(), 3600, note, "timer", NULL));
+    expect_true("a turn goes well", loop_run_once(fixture_loop()) >= 0);
+    expect_time(fixture_now(), begin);
+    forget_trace(); /* who is told is another question */
+}
+
+static void something_to_read_ends_the_sleep(void)
+{
+    struct selector *s = fixture_selector();
+    int fds[2];
+    fixture_socketpair(fds);
+    expect_ok(selector_add_reader(s, fds[0], note, "read"));
+    put(fds[1], "x");
+    step("loop_run_once() with a reader, a byte for it, and a timer of an hour");
+    expect_no_sleep();
+    selector_forget(s, fds[0]);
+}
+
+static void room_to_write_ends_the_sleep(void)
+{
+    struct selector *s = fixture_selector();
+    int fds[2];
+    fixture_socketpair(fds);
+    expect_ok(selector_add_writer(s, fds[0], note, "write"));
+    step("loop_run_once() with a writer, room in the buffer, and a timer of an hour");
+    expect_no_sleep();
+    selector_forget(s, fds[0]);
+}
+
+static void what_nobody_asked_for_does_not_end_the_sleep(void)
+{
+    struct selector *s = fixture_selector();
+    int fds[2], full[2];
+    double begin = fixture_now();
+    fixture_socketpair(fds);
+    fixture_socketpair(full);
+    fill(full[0]);
+    put(full[1], "x");
+    expect_ok(selector_add_reader(s, fds[0], note, "read"));
+    expect_ok(selector_add_writer(s, full[0], note, "write"));
+    expect_ok(loop_call_later(fixture_loop(), 3600, note, "timer", NULL));
+    step("a reader that could only write, a writer that could only read, a timer of an hour");
+    for (int i = 0; i < 5 && fixture_now() < begin + 3599; i++)
+        expect_true("a turn goes well", loop_run_once(fixture_loop()) >= 0);
+    expect_time(fixture_now(), begin + 3600);
+    forget_trace();
+    selector_forget(s, fds[0]);
+    selector_forget(s, full[0]);
+}
+
+/* What a kind cannot count in is rounded up: else it would wake too early, and spin to the end. */
+static void a_fraction_of_the_smallest_unit_is_slept_through(void)
+{
+    double begin = loop_time(fixture_loop());
+    expect_ok(loop_call_later(fixture_loop(), 0.0000015, note, "timer", NULL));
+    step("loop_run_once(), at most five times, with a timer of one microsecond and a half");
+    for (int i = 0; i < 5 && loop_pending(fixture_loop()) > 0; i++)
+        expect_true("a turn goes well", loop_run_once(fixture_loop()) >= 0);
+    expect_trace("timer");
+    expect_true("not before its time", loop_time(fixture_loop()) >= begin + 0.0000014);
+}
+
 static void a_reader_is_called_in_every_turn_until_removed(void)
 {
     struct selector *s = fixture_selector();
@@ -552,6 +618,17 @@ static void a_regular_file_is_always_ready(void)
         expect_ok(future_result(f, NULL));
         future_unref(f);
     }
+    selector_forget(s, fd);
+    fclose(file);
+}
+
+static void a_reader_of_a_regular_file_is_called_in_every_turn(void)
+{
+    struct selector *s = fixture_selector();
+    FILE *file = tmpfile();
+    if (file == NULL)
+        skip("needs a temporary file");
+    int fd = fileno(file);
     step("selector_add_reader() for a regular file");
     expect_ok(selector_add_reader(s, fd, note, "read"));
     fixture_iteration();
@@ -788,13 +865,18 @@ static const struct check checks[] = {
     CHECK(what_a_wait_is_can_be_read, "F24", "5.3", ""),
     CHECK(waiting_needs_no_memory_once_it_has_begun, "", "5.3", "5.1 5.2"),
     CHECK(without_memory_nothing_is_registered, "", "5.3", "5.1 5.2"),
+    CHECK(something_to_read_ends_the_sleep, "S01", "5.1", "5.2"),
+    CHECK(room_to_write_ends_the_sleep, "S01", "5.1", "5.2"),
+    CHECK(what_nobody_asked_for_does_not_end_the_sleep, "S01", "5.1", ""),
+    CHECK(a_fraction_of_the_smallest_unit_is_slept_through, "D02 D06", "5.1", ""),
     CHECK(a_reader_is_called_in_every_turn_until_removed, "S01 S04", "5.1", "5.2"),
     CHECK(the_reader_is_called_before_the_writer, "S03 S04", "5.2", "5.1"),
     CHECK(a_callback_removed_in_the_same_batch_does_not_run, "S05", "5.2", "5.1"),
     CHECK(an_error_of_a_callback_is_reported, "H04", "5.2", "5.1"),
     CHECK(a_callback_and_a_wait_share_a_descriptor, "S02 S36", "5.2", "5.1 5.3"),
     CHECK(a_stop_in_the_same_turn_does_not_double_a_callback, "L17", "5.2", "5.1"),
-    CHECK(a_regular_file_is_always_ready, "S36", "5.2", "5.1 5.3"),
+    CHECK(a_regular_file_is_always_ready, "S36", "5.3", "5.1 5.2"),
+    CHECK(a_reader_of_a_regular_file_is_called_in_every_turn, "S36", "5.2", "5.1"),
     CHECK(a_hang_up_wakes_both_directions, "S35", "5.2", "5.1 5.3"),
     CHECK(forgetting_tells_those_who_wait, "S08", "5.3", ""),
     CHECK(a_number_used_again_inherits_nothing, "S09", "5.3", "5.1 5.2"),

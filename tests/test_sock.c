@@ -6,11 +6,15 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#ifdef __linux__
+#include <sys/syscall.h>
+#endif
 #include <unistd.h>
 
 #include "future.h"
@@ -382,6 +386,38 @@ static void both_directions_at_once(void)
     sock_close(b.sock);
 }
 
+static int send_word(void *arg, value *ret)
+{
+    (void)ret;
+    return sock_send_all(arg, "word", 4);
+}
+
+static void who_cannot_send_waits_until_he_can(void)
+{
+    char block[65536];
+    int fds[2];
+    pair(fds);
+    struct sock *s = sock_on(fds[0]);
+    fill(fds[0]);
+    struct task *task = start(send_word, s);
+    settle();
+    step("sock_send_all() with a full buffer");
+    expect_true("the task waits", !future_done(task_future(task)));
+    put(fds[1], "x");
+    settle();
+    step("something to read does not help");
+    expect_true("the task waits", !future_done(task_future(task)));
+    step("the peer reads everything");
+    while (read(fds[1], block, sizeof block) > 0)
+        continue;
+    settle();
+    expect_true("the word has been sent", future_done(task_future(task)));
+    expect_ok(finish(task));
+    expect_int(read(fds[1], block, sizeof block), 4);
+    sock_close(s);
+    close(fds[1]);
+}
+
 static int send_nothing(void *arg, value *ret)
 {
     (void)ret;
@@ -398,12 +434,6 @@ static void nothing_is_sent_at_once(void)
     expect_ok(run_body(send_nothing, s));
     sock_close(s);
     close(fds[1]);
-}
-
-static int send_word(void *arg, value *ret)
-{
-    (void)ret;
-    return sock_send_all(arg, "word", 4);
 }
 
 static void a_peer_that_is_gone_is_an_error_and_no_signal(void)
@@ -708,6 +738,165 @@ static void a_client_that_vanishes_stops_nobody(void)
     sock_close(t.listener);
 }
 
+/*
+ * Some answers of accept4() no test can provoke. So we stand in for it: the first ones are refused
+ * with an error of our choice, after that the system is asked.
+ */
+static int refusals, refused_with;
+
+#if defined __GLIBC__ && defined SYS_accept4
+#define STANDS_IN_FOR_ACCEPT true
+int accept4(int fd, __SOCKADDR_ARG address, socklen_t *restrict size, int flags)
+{
+    if (refusals > 0) {
+        refusals--;
+        errno = refused_with;
+        return -1;
+    }
+    return (int)syscall(SYS_accept4, fd, address.__sockaddr__, size, flags);
+}
+#else
+#define STANDS_IN_FOR_ACCEPT false
+#endif
+
+static void what_concerns_one_client_does_not_end_the_accept(void)
+{
+    static const int errors[] = {ECONNABORTED, EPROTO, EPERM, ENETDOWN, EHOSTUNREACH};
+    struct tcp t = {0};
+    if (!STANDS_IN_FOR_ACCEPT)
+        skip("needs to stand in for accept4()");
+    expect_ok(run_body(open_listener, &t));
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+        expect_ok(run_body(connect_one, &t));
+        refusals = 2;
+        refused_with = errors[i];
+        step("sock_accept(), when the system says about two clients: %s", strerror(errors[i]));
+        expect_ok(run_body(accept_one, &t));
+        expect_int(refusals, 0);
+        sock_close(t.client);
+        sock_close(t.served);
+    }
+    sock_close(t.listener);
+}
+
+static void what_concerns_the_listener_ends_the_accept(void)
+{
+    struct tcp t = {0};
+    if (!STANDS_IN_FOR_ACCEPT)
+        skip("needs to stand in for accept4()");
+    expect_ok(run_body(open_listener, &t));
+    refusals = 1;
+    refused_with = EINVAL;
+    step("sock_accept(), when the system answers EINVAL");
+    expect_error(run_body(accept_one, &t), -EINVAL);
+    expect_true("there is no sock", t.served == NULL);
+    sock_close(t.listener);
+}
+
+/* What became of an accept while an allocation failed. */
+struct poor_accept {
+    struct tcp *tcp;
+    unsigned nth;
+    bool failed;
+};
+
+static int accept_without_memory(void *arg, value *ret)
+{
+    struct poor_accept *a = arg;
+    (void)ret;
+    fail_allocation(a->nth);
+    int error = sock_accept(a->tcp->listener, &a->tcp->served);
+    a->failed = allocation_failed();
+    return error;
+}
+
+static void a_client_for_whom_there_is_no_memory_is_hung_up_on(void)
+{
+    struct tcp t = {0};
+    struct reading r = {.size = 1};
+    expect_ok(run_body(open_listener, &t));
+    for (unsigned n = 1;; n++) {
+        struct poor_accept a = {.tcp = &t, .nth = n};
+        expect_ok(run_body(connect_one, &t));
+        int error = run_body(accept_without_memory, &a);
+        if (!a.failed) {
+            expect_ok(error);
+            break;
+        }
+        step("sock_accept() while allocation %u fails", n);
+        expect_error(error, -ENOMEM);
+        expect_true("there is no sock", t.served == NULL);
+        step("the client sees the end");
+        r.sock = t.client;
+        struct task *task = start(read_once, &r);
+        settle();
+        expect_true("it does not wait", future_done(task_future(task)));
+        expect_ok(finish(task));
+        expect_int(r.n, 0);
+        sock_close(t.client);
+    }
+    sock_close(t.client);
+    sock_close(t.served);
+    sock_close(t.listener);
+}
+
+/* A port to which nobody gets through: whoever stands in its queue stays there. */
+struct full_port {
+    int listener, waiting[8];
+    int count, port;
+};
+
+static bool connects(int fd, const struct sockaddr_in *to)
+{
+    struct pollfd p = {.fd = fd, .events = POLLOUT};
+    return connect(fd, (const struct sockaddr *)to, sizeof *to) == 0 || poll(&p, 1, 0) == 1;
+}
+
+static void fill_port(struct full_port *full)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof to;
+    bool through = true;
+    full->listener = socket(AF_INET, SOCK_STREAM, 0);
+    if (bind(full->listener, (struct sockaddr *)&to, size) < 0 || listen(full->listener, 0) < 0 ||
+        getsockname(full->listener, (struct sockaddr *)&to, &size) < 0)
+        skip("needs a port");
+    full->port = ntohs(to.sin_port);
+    for (full->count = 0; through && full->count < 8; full->count++) {
+        full->waiting[full->count] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        through = connects(full->waiting[full->count], &to);
+    }
+    if (through)
+        skip("needs a queue of connections that can be full");
+}
+
+static void close_port(const struct full_port *full)
+{
+    for (int i = 0; i < full->count; i++)
+        close(full->waiting[i]);
+    close(full->listener);
+}
+
+static void a_connection_is_waited_for_and_can_be_cancelled(void)
+{
+    struct full_port full;
+    fill_port(&full);
+    struct tcp t = {.port = full.port};
+    struct task *task = start(connect_one, &t);
+    step("sock_connect() to a server that does not answer");
+    settle();
+    expect_true("it waits", !future_done(task_future(task)));
+    expect_int(selector_count(fixture_selector()), 1);
+    step("task_cancel()");
+    expect_true("it was cancelled", task_cancel(task));
+    settle();
+    expect_true("the task has ended", future_done(task_future(task)));
+    expect_error(finish(task), ERR_CANCELLED);
+    expect_true("there is no sock", t.client == NULL);
+    expect_int(selector_count(fixture_selector()), 0);
+    close_port(&full);
+}
+
 static void readiness_and_cancel_together_lose_no_connection(void)
 {
     struct tcp t = {0};
@@ -930,6 +1119,7 @@ static const struct check checks[] = {
     CHECK(readiness_without_data_is_waited_out, "S20", "5.4", IN_SELECT),
     CHECK(the_end_is_an_empty_result_again_and_again, "S21", "5.4", ""),
     CHECK(a_pipe_is_read_as_a_socket_is, "S20 S21", "5.4", IN_SELECT),
+    CHECK(who_cannot_send_waits_until_he_can, "S23", "5.5", IN_SELECT),
     CHECK(everything_is_sent_however_much, "S23 S34", "5.5", IN_SELECT " 5.4"),
     CHECK(both_directions_at_once, "S32 S33", "5.5", IN_SELECT " 5.4"),
     CHECK(nothing_is_sent_at_once, "S23", "5.5", ""),
@@ -945,6 +1135,11 @@ static const struct check checks[] = {
     CHECK(the_other_family_works_as_well, "S25", "5.7", IN_SELECT),
     CHECK(a_reset_concerns_only_who_reads_there, "S22", "5.4", IN_SELECT " 5.5 5.6 5.7"),
     CHECK(a_client_that_vanishes_stops_nobody, "S26", "5.6", IN_SELECT " 5.7"),
+    CHECK(what_concerns_one_client_does_not_end_the_accept, "S26", "5.6", IN_SELECT " 5.7"),
+    CHECK(what_concerns_the_listener_ends_the_accept, "S26", "5.6", ""),
+    CHECK(a_client_for_whom_there_is_no_memory_is_hung_up_on,
+          "S26", "5.6", IN_SELECT " 5.4 5.7"),
+    CHECK(a_connection_is_waited_for_and_can_be_cancelled, "S25 S27", "5.7", IN_SELECT),
     CHECK(readiness_and_cancel_together_lose_no_connection, "S29", "5.6", IN_SELECT),
     CHECK(without_descriptors_accept_waits_a_moment, "S26", "5.6", IN_SELECT " 5.7"),
     CHECK(a_port_can_be_used_again_after_a_restart, "", "5.6", IN_SELECT " 5.7"),

@@ -1,6 +1,7 @@
 /*
- * timers.h is private, so the heap is looked at from where it is used: loop_call_later(),
- * loop_call_at() and handle_cancel(). In which order do they fire, when, and what does it cost?
+ * Timers where they are used: loop_call_later(), loop_call_at() and handle_cancel(). In which order
+ * do they fire, when, and what does it cost? The second suite looks at the heap itself, without a
+ * loop: so it can say which of its two movements went wrong.
  */
 #include <errno.h>
 #include <math.h>
@@ -8,6 +9,7 @@
 
 #include "harness.h"
 #include "loop.h"
+#include "timers.h"
 
 static int note(void *arg)
 {
@@ -120,6 +122,44 @@ static void late_timers_fire_together_in_the_order_of_their_deadlines(void)
     step("one iteration, with timers whose time is over");
     expect_int(fixture_iteration(), 3);
     expect_trace("3 s ago", "2 s ago", "1 s ago");
+}
+
+static void all_that_are_due_run_in_one_turn(void)
+{
+    double now = loop_time(fixture_loop());
+    expect_ok(loop_call_at(fixture_loop(), now - 3, note, "3 s ago", NULL));
+    expect_ok(loop_call_at(fixture_loop(), now - 2, note, "2 s ago", NULL));
+    expect_ok(loop_call_at(fixture_loop(), now - 1, note, "1 s ago", NULL));
+    step("one iteration, with three timers whose time is over, set in this order");
+    expect_int(fixture_iteration(), 3);
+    expect_trace("3 s ago", "2 s ago", "1 s ago");
+}
+
+static int count(void *arg)
+{
+    ++*(int *)arg;
+    return 0;
+}
+
+static void many_that_are_due_run_in_one_turn(void)
+{
+    int runs = 0;
+    double at = loop_time(fixture_loop()) - 1;
+    for (int i = 0; i < 20; i++)
+        expect_ok(loop_call_at(fixture_loop(), at, count, &runs, NULL));
+    step("one iteration, with 20 timers that were due a second ago");
+    fixture_iteration();
+    expect_int(runs, 20);
+}
+
+static void a_timer_that_is_not_due_is_left_alone(void)
+{
+    later(0.5, note, "timer");
+    expect_ok(loop_call_soon(fixture_loop(), note, "ready", NULL));
+    step("one iteration, with a callback that is ready and a timer of half a second");
+    expect_int(fixture_iteration(), 1);
+    expect_trace("ready");
+    expect_int(loop_pending(fixture_loop()), 1);
 }
 
 static void equal_deadlines_fire_in_the_order_in_which_they_were_set(void)
@@ -260,14 +300,14 @@ static void a_loop_sleeps_until_the_deadline(void)
 
 enum { MANY = 100000 };
 
-static struct timer {
+static struct planned {
     int when;  /* milliseconds */
     int order; /* in which it was set */
     bool cancelled;
     struct handle handle;
 } timers[MANY];
 
-static const struct timer *fired[MANY], *expected[MANY];
+static const struct planned *fired[MANY], *expected[MANY];
 static int fired_count;
 
 static int fire(void *arg)
@@ -278,7 +318,7 @@ static int fire(void *arg)
 
 static int compare(const void *a, const void *b)
 {
-    const struct timer *x = *(struct timer *const *)a, *y = *(struct timer *const *)b;
+    const struct planned *x = *(struct planned *const *)a, *y = *(struct planned *const *)b;
     return x->when != y->when ? (x->when > y->when) - (x->when < y->when)
                               : (x->order > y->order) - (x->order < y->order);
 }
@@ -288,10 +328,10 @@ static void many_timers_fire_as_a_sorted_list_would(void)
     int n = harness_is_slow() ? MANY / 20 : MANY, left = 0;
     double begin = loop_time(fixture_loop());
     for (int i = 0; i < n; i++) {
-        timers[i] = (struct timer){.when = 1 + (int)random_below(20000), .order = i};
+        timers[i] = (struct planned){.when = 1 + (int)random_below(20000), .order = i};
         expect_ok(loop_call_at(fixture_loop(), begin + timers[i].when / 1000.0, fire, &timers[i],
                                &timers[i].handle));
-        struct timer *victim = &timers[random_below((unsigned)i + 1)];
+        struct planned *victim = &timers[random_below((unsigned)i + 1)];
         if (random_below(3) == 0 && !victim->cancelled) {
             victim->cancelled = true;
             if (!handle_cancel(victim->handle))
@@ -386,6 +426,9 @@ static const struct check checks[] = {
     CHECK(the_clock_never_goes_back, "D02", NULL, "4.6"),
     CHECK(timers_fire_in_the_order_of_their_deadlines, "D02", "4.4", "4.3 4.5 4.6"),
     CHECK(late_timers_fire_together_in_the_order_of_their_deadlines, "D02", "4.4", "4.3 4.5 4.6"),
+    CHECK(all_that_are_due_run_in_one_turn, "D02 L01", "4.3", "4.4 4.5 4.6"),
+    CHECK(many_that_are_due_run_in_one_turn, "D02 D07", "4.3", "4.4 4.5 4.6"),
+    CHECK(a_timer_that_is_not_due_is_left_alone, "D02", "4.3", "4.1 4.4 4.6"),
     CHECK(equal_deadlines_fire_in_the_order_in_which_they_were_set, "D07", "4.5", "4.3 4.4 4.6"),
     CHECK(no_delay_and_less_is_not_at_once, "D03", "4.3", "4.1 4.4 4.5 4.6"),
     CHECK(a_timer_set_by_a_timer_waits_for_the_next_iteration, "D04", "4.3", "4.1 4.4 4.5 4.6"),
@@ -403,3 +446,178 @@ static const struct check checks[] = {
     CHECK(a_loop_closed_with_timers_gives_everything_back, "L14", NULL, "4.4 4.5"),
 };
 SUITE_ON_FIXTURE(timers, 4, checks)
+
+/* --- the heap itself ------------------------------------------------------------------------ */
+
+/* No entry stands above one that is earlier, and the table knows where each of them stands. */
+static void expect_order(const struct timers *t)
+{
+    size_t wrong = 0, lost = 0;
+    for (size_t i = 0; i < t->count; i++) {
+        const struct timer *timer = &t->heap[i], *parent = &t->heap[i > 0 ? (i - 1) / 4 : 0];
+        wrong += timer->when < parent->when ||
+                 (timer->when == parent->when && timer->sequence < parent->sequence);
+        lost += t->place[timer->id] != i + 1;
+    }
+    expect_int(wrong, 0);
+    expect_int(lost, 0);
+}
+
+/* Entries 0, 1, 2 … with these deadlines. */
+static void add_all(struct timers *t, const int *when, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        expect_ok(timers_add(t, i, when[i]));
+}
+
+static void a_new_entry_rises_to_its_place(void)
+{
+    struct timers t;
+    timers_init(&t);
+    step("timers_add() of 300 random deadlines");
+    for (uint32_t i = 0; i < 300; i++) {
+        expect_ok(timers_add(&t, i, random_below(100)));
+        expect_order(&t);
+    }
+    timers_free(&t);
+}
+
+static void the_earliest_of_all_rises_to_the_top(void)
+{
+    struct timers t;
+    timers_init(&t);
+    step("timers_add() of 100 deadlines, each earlier than all before");
+    for (uint32_t i = 0; i < 100; i++) {
+        expect_ok(timers_add(&t, i, 1000 - (int)i));
+        expect_int(timers_first(&t)->id, i);
+        expect_order(&t);
+    }
+    timers_free(&t);
+}
+
+static void of_two_equal_ones_the_older_stays_above(void)
+{
+    struct timers t;
+    timers_init(&t);
+    step("timers_add() of 100 equal deadlines");
+    for (uint32_t i = 0; i < 100; i++) {
+        expect_ok(timers_add(&t, i, 7));
+        expect_int(timers_first(&t)->id, 0);
+        expect_int(t.place[i], i + 1);
+    }
+    timers_free(&t);
+}
+
+static void who_fills_a_hole_may_have_to_rise(void)
+{
+    /* By levels; the last one is the child of the third, and the hole is below the second. */
+    static const int when[] = {0, 100, 10, 10, 10, 101, 101, 101, 101, 11};
+    struct timers t;
+    timers_init(&t);
+    add_all(&t, when, 10);
+    step("timers_remove() below an entry that is later than the last one");
+    expect_true("it was there", timers_remove(&t, 5));
+    expect_int(t.place[9], 2);
+    expect_order(&t);
+    timers_free(&t);
+}
+
+static void a_heap_in_order_is_emptied_in_order(void)
+{
+    struct timers t;
+    int64_t when;
+    timers_init(&t);
+    for (uint32_t i = 0; i < 300; i++)
+        expect_ok(timers_add(&t, i, i / 3));
+    step("timers_pop() of 300 deadlines that were set in order");
+    for (uint32_t i = 0; i < 300; i++) {
+        expect_int(timers_first(&t)->id, i);
+        expect_int(timers_pop(&t), i);
+        expect_true("it has no deadline any more", !timers_when(&t, i, &when));
+        expect_order(&t);
+    }
+    expect_true("nothing is left", timers_first(&t) == NULL);
+    timers_free(&t);
+}
+
+static void the_hole_goes_to_the_earliest_child(void)
+{
+    for (int best = 1; best <= 4; best++) {
+        struct timers t;
+        int when[] = {0, 50, 50, 50, 50, 60};
+        timers_init(&t);
+        when[best] = 40;
+        add_all(&t, when, 6);
+        step("timers_pop(), with the earliest child at place %d of 4", best);
+        expect_int(timers_pop(&t), 0);
+        expect_int(timers_first(&t)->id, best);
+        expect_order(&t);
+        timers_free(&t);
+    }
+}
+
+static void who_fits_where_the_hole_is_stays(void)
+{
+    static const int when[] = {0, 10, 50, 50, 50, 20, 20, 20, 15};
+    struct timers t;
+    timers_init(&t);
+    add_all(&t, when, 9);
+    step("timers_pop(), and the last one stops above those that are later");
+    expect_int(timers_pop(&t), 0);
+    expect_int(t.place[8], 2);
+    expect_order(&t);
+    timers_free(&t);
+}
+
+static void entries_are_taken_out_from_anywhere(void)
+{
+    struct timers t;
+    bool there[200];
+    timers_init(&t);
+    for (uint32_t i = 0; i < 200; i++) {
+        expect_ok(timers_add(&t, i, i));
+        there[i] = true;
+    }
+    step("timers_remove() of 200 deadlines in random order");
+    for (int left = 200; left > 0;) {
+        uint32_t id = random_below(200);
+        expect_int(timers_remove(&t, id), there[id]);
+        left -= there[id];
+        there[id] = false;
+        expect_int(t.count, left);
+        expect_order(&t);
+    }
+    timers_free(&t);
+}
+
+static void a_heap_without_order_is_emptied_in_order(void)
+{
+    struct timers t;
+    timers_init(&t);
+    for (uint32_t i = 0; i < 1000; i++)
+        expect_ok(timers_add(&t, i, random_below(500)));
+    step("timers_pop() and timers_remove() of 1,000 random deadlines");
+    for (int64_t last = 0; t.count > 0;) {
+        const struct timer first = *timers_first(&t);
+        expect_true("no later one came before", first.when >= last);
+        last = first.when;
+        expect_int(timers_pop(&t), first.id);
+        expect_order(&t);
+        timers_remove(&t, random_below(1000));
+        expect_order(&t);
+    }
+    timers_free(&t);
+}
+
+static const struct check heap_checks[] = {
+    CHECK(a_new_entry_rises_to_its_place, "D02", "4.4", ""),
+    CHECK(the_earliest_of_all_rises_to_the_top, "D02", "4.4", ""),
+    CHECK(of_two_equal_ones_the_older_stays_above, "D07", "4.4", ""),
+    CHECK(who_fills_a_hole_may_have_to_rise, "D05", "4.4", ""),
+    CHECK(a_heap_in_order_is_emptied_in_order, "D02 D07", "4.5", "4.4"),
+    CHECK(the_hole_goes_to_the_earliest_child, "D02", "4.5", "4.4"),
+    CHECK(who_fits_where_the_hole_is_stays, "D02", "4.5", "4.4"),
+    CHECK(entries_are_taken_out_from_anywhere, "D05", "4.5", "4.4"),
+    CHECK(a_heap_without_order_is_emptied_in_order, "D02 D05", "4.5", "4.4"),
+};
+SUITE(heap, 4, heap_checks)

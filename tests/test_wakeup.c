@@ -127,6 +127,27 @@ static void a_letter_wakes_a_loop_that_sleeps(void)
     expect_trace("first", "second");
 }
 
+static void *send_one_and_two(void *arg)
+{
+    expect_ok(loop_call_soon_threadsafe(arg, note, "one"));
+    expect_ok(loop_call_soon_threadsafe(arg, note, "two"));
+    return NULL;
+}
+
+/* Nobody holds the loop, and nothing else happens: only the knock says that there is a letter. */
+static void letters_alone_end_the_sleep(void)
+{
+    struct task_loop *loop = fixture_loop();
+    double begin = fixture_now();
+    expect_ok(loop_call_later(loop, 3600, note, "timer", NULL));
+    pthread_join(thread(send_one_and_two, loop), NULL);
+    step("two iterations, after a thread has sent two letters, with a timer of an hour");
+    expect_true("the first goes well", loop_run_once(loop) >= 0);
+    expect_time(fixture_now(), begin);
+    fixture_iteration();
+    expect_trace("one", "two");
+}
+
 static int fail(void *arg)
 {
     (void)arg;
@@ -447,6 +468,7 @@ static const struct check checks[] = {
     CHECK(releasing_what_nobody_holds_aborts, "", NULL, ""),
     CHECK(from_its_own_thread_it_is_call_soon, "S40", NULL, ""),
     CHECK(a_letter_wakes_a_loop_that_sleeps, "S40", "5.8", IN_SELECT),
+    CHECK(letters_alone_end_the_sleep, "S40", "5.8", IN_SELECT),
     CHECK(an_error_of_a_letter_is_reported, "H04 S40", "5.8", IN_SELECT),
     CHECK(letters_of_a_thread_keep_their_order, "S40 S41", "5.8", IN_SELECT),
     CHECK(a_loop_may_close_while_others_send, "S41 L15", NULL, "5.8"),
