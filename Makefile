@@ -240,6 +240,10 @@ delegated := workbook hint next debug valgrind doctor predict update bench confo
 $(delegated):
 	@for script in tests/$@/run tests/$@; do \
 	    if [ -f $$script ] && [ -x $$script ]; then \
+	        case $@ in workbook | mistakes | mutants | blame) \
+	            command -v python3 > /dev/null || { \
+	                echo "make $@ is made with Python 3: install python3" >&2; exit 2; } ;; \
+	        esac; \
 	        CC='$(CC)' MAKE='$(MAKE)' BUILD='$(BUILD)' exec ./$$script; \
 	    fi; \
 	done; \
