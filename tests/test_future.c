@@ -6,8 +6,11 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "future_impl.h"
 #include "harness.h"
 
 static struct future *new_future(void)
@@ -30,6 +33,53 @@ static int count(struct future *f, void *arg)
     ++*(int *)arg;
     return 0;
 }
+
+/*
+ * Somebody who waits, as the inside of the library does: without future_add_done_callback(), which
+ * is an exercise of its own. He holds no reference.
+ */
+struct waiter {
+    struct future_waiter waiter;
+    const char *name;
+    struct future **gives_back; /* a reference that he gives back when he is called */
+};
+
+static int call_waiter(struct call *call)
+{
+    struct waiter *w = CONTAINER_OF(call, struct waiter, waiter.call);
+    record("%s", w->name);
+    if (w->gives_back != NULL) {
+        future_unref(*w->gives_back);
+        *w->gives_back = NULL;
+    }
+    return 0;
+}
+
+static void drop_waiter(struct call *call)
+{
+    record("%s dropped", CONTAINER_OF(call, struct waiter, waiter.call)->name);
+}
+
+static struct waiter new_waiter(const char *name)
+{
+    return (struct waiter){.waiter.call.fn = call_waiter, .name = name};
+}
+
+/* What a future tells of itself: read without asking for its result. */
+#define expect_told(f, want) \
+    do { \
+        char told[200]; \
+        future_describe(f, told, sizeof told); \
+        expect_str(told, want); \
+    } while (false)
+
+/* Suites may give ERR_USER another name. */
+#define expect_told_error(f, error) \
+    do { \
+        char wanted[100]; \
+        snprintf(wanted, sizeof wanted, "finished exception=%s", error_name(error)); \
+        expect_told(f, wanted); \
+    } while (false)
 
 /* A value that must have been overwritten. */
 static value old(void)
@@ -58,15 +108,12 @@ static void asking_a_pending_future_is_an_invalid_state(void)
 static void a_second_result_is_refused(void)
 {
     struct future *f = new_future();
-    value out;
     expect_ok(future_set_result(f, value_int(1)));
     step("future_set_result(f, 2) after future_set_result(f, 1)");
     expect_error(future_set_result(f, value_int(2)), ERR_INVALID_STATE);
     step("future_set_exception(f, ERR_USER) after it");
     expect_error(future_set_exception(f, ERR_USER), ERR_INVALID_STATE);
-    step("future_result(f)");
-    expect_ok(future_result(f, &out));
-    expect_value(out, value_int(1));
+    expect_told(f, "finished result=1");
     future_unref(f);
 }
 
@@ -77,9 +124,9 @@ static void a_result_after_an_error_is_refused(void)
     step("future_set_result(f, 2) after future_set_exception(f, ERR_USER)");
     expect_error(future_set_result(f, value_int(2)), ERR_INVALID_STATE);
     expect_error(future_set_exception(f, ERR_BUSY), ERR_INVALID_STATE);
-    step("future_result(f)");
-    expect_error(future_result(f, NULL), ERR_USER);
+    expect_told_error(f, ERR_USER);
     future_unref(f);
+    expect_report("never retrieved", ERR_USER);
 }
 
 static void a_result_after_a_cancel_is_refused(void)
@@ -96,15 +143,46 @@ static void a_result_after_a_cancel_is_refused(void)
 static void a_refused_result_calls_nobody_again(void)
 {
     struct future *f = new_future();
-    int calls = 0;
-    expect_ok(future_add_done_callback(f, count, &calls));
+    struct waiter w = new_waiter("called");
+    expect_ok(future_wait(f, &w.waiter));
     expect_ok(future_set_result(f, value_int(1)));
+    step("future_set_result(f, 2), before whoever waits for f has been called");
     expect_error(future_set_result(f, value_int(2)), ERR_INVALID_STATE);
-    fixture_pump();
+    expect_int(fixture_pump(), 1);
+    expect_trace("called");
+    step("future_set_result(f, 3), after it");
     expect_error(future_set_result(f, value_int(3)), ERR_INVALID_STATE);
     expect_int(fixture_pump(), 0);
-    step("setting a result three times, with one callback");
-    expect_int(calls, 1);
+    expect_no_trace();
+    future_unref(f);
+}
+
+/* A future whose outcome is nobody's business but its own: as a task is. */
+static struct future *new_private_future(void)
+{
+    static const struct future_ops ops = {.is_task = true};
+    struct future *f = malloc(sizeof *f);
+    expect_true("there is memory", f != NULL);
+    future_init(f, &ops, fixture_dispatcher());
+    return f;
+}
+
+static void a_task_takes_no_result_from_outside(void)
+{
+    struct future *f = new_private_future();
+    step("future_set_result(f, 1), where f is a task");
+    expect_error(future_set_result(f, value_int(1)), ERR_RUNTIME);
+    expect_true("it is still pending", !future_done(f));
+    future_unref(f);
+}
+
+static void a_task_that_is_done_takes_no_result_either(void)
+{
+    struct future *f = new_private_future();
+    expect_ok(future_finish(f, 0, value_int(1)));
+    step("future_set_result(f, 2), where f is a task that is done");
+    expect_error(future_set_result(f, value_int(2)), ERR_RUNTIME);
+    expect_told(f, "finished result=1");
     future_unref(f);
 }
 
@@ -189,13 +267,47 @@ static void a_result_makes_it_done(void)
     future_unref(f);
 }
 
+static void the_result_is_what_was_set(void)
+{
+    struct future *f = new_future(), *g = new_future();
+    step("future_set_result(f, 5)");
+    expect_ok(future_set_result(f, value_int(5)));
+    expect_told(f, "finished result=5");
+    step("future_set_result(g, 'text')");
+    expect_ok(future_set_result(g, value_str("text")));
+    expect_told(g, "finished result='text'");
+    future_unref(f);
+    future_unref(g);
+}
+
+static void a_result_that_is_a_future_is_kept_as_it_is(void)
+{
+    struct future *f = new_future(), *inner = new_future();
+    step("future_set_result(f, inner), where inner is pending");
+    expect_ok(future_set_result(f, value_future(inner)));
+    expect_true("f is done", future_done(f));
+    expect_told(f, "finished result=<future>");
+    expect_true("inner is pending", !future_done(inner));
+    future_unref(f);
+    future_unref(inner);
+}
+
+static void a_result_set_unless_cancelled_is_a_result(void)
+{
+    struct future *f = new_future();
+    step("future_set_result_unless_cancelled(f, 5) of a pending one");
+    expect_ok(future_set_result_unless_cancelled(f, value_int(5)));
+    expect_told(f, "finished result=5");
+    future_unref(f);
+}
+
 static void a_result_can_be_asked_for_again_and_again(void)
 {
     struct future *f = new_future();
     value out = old();
     int error = -77;
-    expect_ok(future_set_result(f, value_str("five")));
-    step("future_result(f) twice, after future_set_result(f, 'five')");
+    expect_ok(future_finish(f, 0, value_str("five")));
+    step("future_result(f) twice, where f is done with 'five'");
     expect_ok(future_result(f, &out));
     expect_value(out, value_str("five"));
     out = old();
@@ -212,8 +324,8 @@ static void none_is_a_result_like_others(void)
 {
     struct future *f = new_future();
     value out = old();
-    step("future_set_result(f, None)");
-    expect_ok(future_set_result(f, value_none()));
+    expect_ok(future_finish(f, 0, value_none()));
+    step("future_result(f), where f is done with None");
     expect_ok(future_result(f, &out));
     expect_value(out, value_none());
     future_unref(f);
@@ -250,15 +362,15 @@ static void cancelling_a_pending_future_ends_it(void)
 static void cancelling_a_future_twice_answers_false(void)
 {
     struct future *f = new_future();
-    int calls = 0;
-    expect_ok(future_add_done_callback(f, count, &calls));
+    struct waiter w = new_waiter("called");
+    expect_ok(future_wait(f, &w.waiter));
     expect_true("the first cancel answers true", future_cancel(f));
     step("future_cancel(f) again");
     expect_true("it answers false", !future_cancel(f));
     fixture_pump();
     expect_true("and later too", !future_cancel(f));
     expect_int(fixture_pump(), 0);
-    expect_int(calls, 1);
+    expect_trace("called");
     future_unref(f);
 }
 
@@ -270,10 +382,11 @@ static void cancelling_a_finished_future_changes_nothing(void)
     step("future_cancel(f) after future_set_exception(f, ERR_USER)");
     expect_true("it answers false", !future_cancel(f));
     expect_true("it is not cancelled", !future_cancelled(f));
-    expect_error(future_result(f, NULL), ERR_USER);
+    expect_told_error(f, ERR_USER);
     future_unref(f);
-    expect_error(future_result(g, NULL), ERR_USER);
+    expect_told_error(g, ERR_USER);
     future_unref(g);
+    expect_report("never retrieved", ERR_USER); /* of g, which nobody cancelled */
 }
 
 static void a_cancelled_future_answers_cancelled(void)
@@ -324,7 +437,7 @@ static void a_description_tells_the_state(void)
     expect_ok(future_set_exception(f, ERR_BUSY));
     expect_description(f, "finished exception=ERR_BUSY");
     (void)future_cancel(f);
-    expect_ok(future_set_result(g, value_int(5)));
+    expect_ok(future_finish(g, 0, value_int(5)));
     expect_description(g, "finished result=5");
     expect_true("future_cancel() of a pending one answers true", future_cancel(h));
     expect_description(h, "cancelled");
@@ -337,7 +450,7 @@ static void a_future_that_holds_itself_can_be_described(void)
 {
     struct future *f = new_future();
     char text[200];
-    expect_ok(future_set_result(f, value_future(f)));
+    expect_ok(future_finish(f, 0, value_future(f)));
     step("future_describe() of a future whose result is itself");
     expect_true("it ends", future_describe(f, text, sizeof text) > 0);
     expect_text(text, "finished result=");
@@ -347,6 +460,102 @@ static void a_future_that_holds_itself_can_be_described(void)
 }
 
 /* --- callbacks -------------------------------------------------------------------------------- */
+
+static void whoever_waits_is_called_in_the_next_iteration(void)
+{
+    struct future *f = new_future();
+    struct waiter a = new_waiter("a"), b = new_waiter("b"), c = new_waiter("c");
+    expect_ok(future_wait(f, &a.waiter));
+    expect_ok(future_wait(f, &b.waiter));
+    expect_ok(future_wait(f, &c.waiter));
+    expect_int(fixture_iteration(), 0);
+    expect_no_trace();
+    step("f is completed with 5, while a, b and c wait");
+    expect_ok(future_finish(f, 0, value_int(5)));
+    expect_no_trace();
+    step("one iteration");
+    expect_int(fixture_iteration(), 3);
+    expect_trace("a", "b", "c");
+    expect_int(fixture_pump(), 0);
+    expect_no_trace();
+    expect_told(f, "finished result=5");
+    future_unref(f);
+}
+
+static void whoever_waits_hears_of_an_error_and_of_a_cancel_too(void)
+{
+    struct future *f = new_future(), *g = new_future();
+    struct waiter a = new_waiter("a"), b = new_waiter("b"), c = new_waiter("c");
+    expect_ok(future_wait(f, &a.waiter));
+    expect_ok(future_wait(g, &b.waiter));
+    expect_ok(future_wait(f, &c.waiter));
+    step("g is cancelled, then f is completed with ERR_USER");
+    expect_ok(future_finish_cancelled(g));
+    expect_ok(future_finish(f, ERR_USER, value_none()));
+    expect_no_trace();
+    expect_int(fixture_iteration(), 3);
+    expect_trace("b", "a", "c");
+    future_unref(f);
+    future_unref(g);
+    expect_report("never retrieved", ERR_USER);
+}
+
+static void a_queued_waiter_holds_the_future(void)
+{
+    struct future *f = new_future();
+    struct waiter a = new_waiter("a");
+    a.waiter.call.drop = drop_waiter;
+    expect_ok(future_wait(f, &a.waiter));
+    expect_ok(future_finish(f, 0, value_none()));
+    step("future_unref(f) between completion and call; the waiter belongs to f");
+    future_unref(f);
+    expect_int(fixture_iteration(), 1);
+    expect_trace("a");
+    expect_told(f, "finished result=None");
+    future_unref(f); /* the reference that it was called with */
+}
+
+static void what_is_never_called_is_dropped(void)
+{
+    struct future *f = new_future();
+    struct waiter a = new_waiter("a"), b = new_waiter("b"), c = new_waiter("c");
+    a.waiter.call.drop = c.waiter.call.drop = drop_waiter;
+    expect_ok(future_wait(f, &a.waiter));
+    expect_ok(future_wait(f, &b.waiter));
+    expect_ok(future_wait(f, &c.waiter));
+    fixture_close();
+    step("f is completed after the close, while a, b and c wait; b has nothing to drop");
+    expect_error(future_finish(f, 0, value_int(5)), ERR_CLOSED);
+    expect_trace("a dropped", "c dropped");
+    expect_told(f, "finished result=5");
+    future_unref(f); /* drop_waiter() gives none back */
+    future_unref(f);
+    future_unref(f);
+}
+
+static void note_the_end(struct future *f)
+{
+    (void)f;
+    record("the future ends");
+}
+
+static void a_future_outlives_the_telling_of_its_end(void)
+{
+    static const struct future_ops ops = {.destroy = note_the_end};
+    static struct future in_place;
+    struct dispatcher at_once;
+    struct future *f = &in_place;
+    struct waiter a = new_waiter("a"), b = new_waiter("b");
+    immediate_init(&at_once);
+    future_init(f, &ops, &at_once);
+    a.gives_back = &f;
+    expect_ok(future_wait(f, &a.waiter));
+    expect_ok(future_wait(f, &b.waiter));
+    step("f is completed on a dispatcher that calls at once; a gives the last reference back");
+    expect_ok(future_finish(f, 0, value_int(5)));
+    expect_trace("a", "b", "the future ends");
+    immediate_close(&at_once);
+}
 
 static void a_result_calls_back_in_the_next_iteration(void)
 {
@@ -378,8 +587,8 @@ static void an_error_calls_back_in_the_next_iteration(void)
     step("one iteration");
     expect_int(fixture_iteration(), 2);
     expect_trace("a", "b");
-    (void)future_cancel(f);
     future_unref(f);
+    expect_report("never retrieved", ERR_USER);
 }
 
 static void a_cancel_calls_back_in_the_next_iteration(void)
@@ -415,7 +624,7 @@ static void a_callback_added_when_done_is_called_in_the_next_iteration(void)
 {
     struct future *f = new_future();
     expect_ok(future_add_done_callback(f, note, "early"));
-    expect_ok(future_set_result(f, value_int(5)));
+    expect_ok(future_finish(f, 0, value_int(5)));
     step("future_add_done_callback() on a future that is done");
     expect_ok(future_add_done_callback(f, note, "late"));
     expect_no_trace();
@@ -434,7 +643,7 @@ static void the_same_callback_added_twice_is_called_twice(void)
     struct future *f = new_future();
     expect_ok(future_add_done_callback(f, note, "a"));
     expect_ok(future_add_done_callback(f, note, "a"));
-    expect_ok(future_set_result(f, value_int(5)));
+    expect_ok(future_finish(f, 0, value_int(5)));
     step("one iteration, with one callback added twice");
     expect_int(fixture_iteration(), 2);
     expect_trace("a", "a");
@@ -445,11 +654,9 @@ static void the_same_callback_added_twice_is_called_twice(void)
 
 static int look(struct future *f, void *arg)
 {
-    value out;
     expect_true("the callback gets the future", f == *(struct future **)arg);
     expect_true("which is done", future_done(f));
-    expect_ok(future_result(f, &out));
-    expect_value(out, value_int(5));
+    expect_told(f, "finished result=5");
     record("looked");
     return 0;
 }
@@ -458,7 +665,7 @@ static void a_callback_gets_the_future_in_its_final_state(void)
 {
     struct future *f = new_future();
     expect_ok(future_add_done_callback(f, look, &f));
-    expect_ok(future_set_result(f, value_int(5)));
+    expect_ok(future_finish(f, 0, value_int(5)));
     step("an iteration with a callback that asks for the result");
     fixture_iteration();
     expect_trace("looked");
@@ -477,7 +684,7 @@ static void removing_takes_all_equal_registrations(void)
     expect_int(future_remove_done_callback(f, count, &calls), 2);
     step("and again");
     expect_int(future_remove_done_callback(f, count, &calls), 0);
-    expect_ok(future_set_result(f, value_int(5)));
+    expect_ok(future_finish(f, 0, value_int(5)));
     expect_int(fixture_pump(), 2);
     expect_trace("a", "b");
     expect_int(calls, 0);
@@ -496,7 +703,7 @@ static void removing_looks_at_function_and_argument(void)
     expect_int(future_remove_done_callback(f, note, b), 1);
     expect_int(future_remove_done_callback(f, count, NULL), 0);
     expect_int(future_remove_done_callback(f, note, &calls), 0);
-    expect_ok(future_set_result(f, value_int(5)));
+    expect_ok(future_finish(f, 0, value_int(5)));
     fixture_pump();
     expect_trace("a");
     expect_int(calls, 1);
@@ -517,7 +724,7 @@ static void removing_after_completion_comes_too_late(void)
     static char b[] = "b";
     expect_ok(future_add_done_callback(f, remove_b, b));
     expect_ok(future_add_done_callback(f, note, b));
-    expect_ok(future_set_result(f, value_int(5)));
+    expect_ok(future_finish(f, 0, value_int(5)));
     step("future_remove_done_callback() after the completion");
     expect_int(future_remove_done_callback(f, note, b), 0);
     step("an iteration in which callback a removes itself and b");
@@ -536,18 +743,16 @@ static int fail(struct future *f, void *arg)
 static void an_error_of_a_callback_is_reported_once_and_the_others_run(void)
 {
     struct future *f = new_future();
-    value out;
     expect_ok(future_add_done_callback(f, note, "a"));
     expect_ok(future_add_done_callback(f, fail, NULL));
     expect_ok(future_add_done_callback(f, note, "b"));
-    step("future_set_result(f, 5) with a callback that will answer ERR_USER");
-    expect_ok(future_set_result(f, value_int(5)));
+    step("f is completed with 5, with a callback that will answer ERR_USER");
+    expect_ok(future_finish(f, 0, value_int(5)));
     expect_int(fixture_iteration(), 3);
     expect_trace("a", "failing", "b");
     expect_report("", ERR_USER);
     expect_no_report();
-    expect_ok(future_result(f, &out));
-    expect_value(out, value_int(5));
+    expect_told(f, "finished result=5");
     future_unref(f);
 }
 
@@ -562,7 +767,7 @@ static int complete_another(struct future *f, void *arg)
 {
     (void)f;
     record("completing");
-    expect_ok(future_set_result(arg, value_none()));
+    expect_ok(future_finish(arg, 0, value_none()));
     return 0;
 }
 
@@ -573,7 +778,7 @@ static void what_a_callback_causes_happens_in_the_next_iteration(void)
     expect_ok(future_add_done_callback(f, add_another, "added"));
     expect_ok(future_add_done_callback(f, complete_another, g));
     expect_ok(future_add_done_callback(f, note, "f"));
-    expect_ok(future_set_result(f, value_none()));
+    expect_ok(future_finish(f, 0, value_none()));
     step("an iteration in which callbacks add another one and complete another future");
     expect_int(fixture_iteration(), 3);
     expect_trace("adding", "completing", "f");
@@ -602,7 +807,7 @@ static void a_callback_may_give_the_last_reference_back(void)
     struct future *theirs = f;
     expect_ok(future_add_done_callback(f, give_back, &theirs));
     expect_ok(future_add_done_callback(f, note, "after"));
-    expect_ok(future_set_result(f, value_none()));
+    expect_ok(future_finish(f, 0, value_none()));
     step("an iteration in which a callback gives the last reference back");
     fixture_iteration();
     expect_trace("giving back", "after");
@@ -614,7 +819,7 @@ static void queued_callbacks_keep_the_future_alive(void)
     struct future *f = new_future();
     expect_ok(future_add_done_callback(f, note, "a"));
     expect_ok(future_add_done_callback(f, note, "b"));
-    expect_ok(future_set_result(f, value_none()));
+    expect_ok(future_finish(f, 0, value_none()));
     step("future_unref(f) between completion and callbacks");
     future_unref(f);
     expect_int(fixture_iteration(), 2);
@@ -637,8 +842,8 @@ static void each_reference_has_to_be_given_back(void)
     struct future *f = new_future();
     expect_true("future_ref(f) is f", future_ref(f) == f);
     future_unref(f);
-    step("future_set_result() after one of two references was given back");
-    expect_ok(future_set_result(f, value_none()));
+    step("completing f after one of two references was given back");
+    expect_ok(future_finish(f, 0, value_none()));
     future_unref(f);
 }
 
@@ -680,7 +885,7 @@ static void looking_at_the_exception_takes_the_error(void)
 static void nobody_hears_of_results_and_of_pending_futures(void)
 {
     struct future *f = new_future(), *g = new_future();
-    expect_ok(future_set_result(f, value_int(1)));
+    expect_ok(future_finish(f, 0, value_int(1)));
     step("future_unref() of an unretrieved result, and of a pending future");
     future_unref(f);
     future_unref(g);
@@ -711,15 +916,13 @@ static void nobody_hears_of_a_cancel(void)
 static void a_chain_passes_a_result_on(void)
 {
     struct future *source = new_future(), *target = new_future();
-    value out;
     expect_ok(future_chain(source, target));
     fixture_pump();
     expect_true("the target is pending as long as the source is", !future_done(target));
     step("future_chain(source, target); future_set_result(source, 5)");
-    expect_ok(future_set_result(source, value_int(5)));
+    expect_ok(future_finish(source, 0, value_int(5)));
     fixture_pump();
-    expect_ok(future_result(target, &out));
-    expect_value(out, value_int(5));
+    expect_told(target, "finished result=5");
     future_unref(source);
     future_unref(target);
 }
@@ -769,14 +972,12 @@ static void a_chain_passes_a_cancel_back(void)
 static void a_chain_copies_nothing_into_a_target_that_is_done(void)
 {
     struct future *source = new_future(), *target = new_future();
-    value out;
     expect_ok(future_chain(source, target));
-    expect_ok(future_set_result(target, value_int(1)));
+    expect_ok(future_finish(target, 0, value_int(1)));
     step("future_set_result(target, 1) by hand, then future_set_result(source, 2)");
-    expect_ok(future_set_result(source, value_int(2)));
+    expect_ok(future_finish(source, 0, value_int(2)));
     fixture_pump();
-    expect_ok(future_result(target, &out));
-    expect_value(out, value_int(1));
+    expect_told(target, "finished result=1");
     future_unref(source);
     future_unref(target);
 }
@@ -785,12 +986,12 @@ static void a_chain_copies_nothing_into_a_target_cancelled_meanwhile(void)
 {
     struct future *source = new_future(), *target = new_future();
     expect_ok(future_chain(source, target));
-    expect_ok(future_set_result(source, value_int(2)));
+    expect_ok(future_finish(source, 0, value_int(2)));
     step("future_set_result(source, 2); future_cancel(target), in one iteration");
     expect_true("it answers true", future_cancel(target));
     fixture_pump();
     expect_true("the target is cancelled", future_cancelled(target));
-    expect_ok(future_result(source, NULL));
+    expect_told(source, "finished result=2");
     future_unref(source);
     future_unref(target);
 }
@@ -798,13 +999,11 @@ static void a_chain_copies_nothing_into_a_target_cancelled_meanwhile(void)
 static void a_chain_may_begin_at_a_future_that_is_done(void)
 {
     struct future *source = new_future(), *target = new_future();
-    value out;
-    expect_ok(future_set_result(source, value_int(5)));
+    expect_ok(future_finish(source, 0, value_int(5)));
     step("future_chain() from a source that is done");
     expect_ok(future_chain(source, target));
     fixture_pump();
-    expect_ok(future_result(target, &out));
-    expect_value(out, value_int(5));
+    expect_told(target, "finished result=5");
     future_unref(source);
     future_unref(target);
 }
@@ -816,7 +1015,7 @@ static void a_chain_keeps_the_target_alive(void)
     expect_ok(future_chain(source, target));
     step("future_unref(target) after future_chain(source, target)");
     future_unref(target);
-    expect_ok(future_set_result(source, value_int(5)));
+    expect_ok(future_finish(source, 0, value_int(5)));
     future_unref(source);
     fixture_pump();
     expect_trace("target is done");
@@ -849,12 +1048,10 @@ static int chain_of_many(void)
 static void a_long_chain_passes_a_result_on_without_recursion(void)
 {
     int n = chain_of_many();
-    value out;
     step("future_set_result(f[0], 5), with f[i] chained to f[i + 1], 100,000 times");
-    expect_ok(future_set_result(many[0], value_int(5)));
+    expect_ok(future_finish(many[0], 0, value_int(5)));
     fixture_pump();
-    expect_ok(future_result(many[n], &out));
-    expect_value(out, value_int(5));
+    expect_told(many[n], "finished result=5");
     for (int i = 0; i <= n; i++)
         future_unref(many[i]);
 }
@@ -895,33 +1092,29 @@ static void a_long_chain_is_given_back_without_recursion(void)
 static void completing_after_the_close_is_fine_without_callbacks(void)
 {
     struct future *f = new_future(), *g = new_future();
-    value out;
     fixture_close();
-    step("future_set_result(f, 5) after the close, without callbacks");
-    expect_ok(future_set_result(f, value_int(5)));
-    expect_ok(future_result(f, &out));
-    expect_value(out, value_int(5));
+    step("f is completed with 5 after the close, without callbacks");
+    expect_ok(future_finish(f, 0, value_int(5)));
+    expect_told(f, "finished result=5");
     expect_ok(future_set_exception(g, ERR_USER));
-    expect_error(future_result(g, NULL), ERR_USER);
+    expect_told_error(g, ERR_USER);
     future_unref(f);
-    future_unref(g);
+    future_unref(g); /* a dispatcher that is gone hears no report */
 }
 
 static void completing_after_the_close_says_that_nobody_will_be_called(void)
 {
     struct future *f = new_future(), *g = new_future();
-    value out;
     expect_ok(future_add_done_callback(f, note, "a"));
     expect_ok(future_add_done_callback(f, note, "b"));
     expect_ok(future_add_done_callback(g, note, "c"));
     fixture_close();
-    step("future_set_result(f, 5) after the close, with callbacks");
-    expect_error(future_set_result(f, value_int(5)), ERR_CLOSED);
-    expect_ok(future_result(f, &out));
-    expect_value(out, value_int(5));
+    step("f is completed with 5 after the close, with callbacks");
+    expect_error(future_finish(f, 0, value_int(5)), ERR_CLOSED);
+    expect_told(f, "finished result=5");
     step("future_set_exception(g, ERR_USER) after the close, with a callback");
     expect_error(future_set_exception(g, ERR_USER), ERR_CLOSED);
-    expect_error(future_result(g, NULL), ERR_USER);
+    expect_told_error(g, ERR_USER);
     expect_no_trace();
     future_unref(f);
     future_unref(g);
@@ -942,7 +1135,7 @@ static void cancelling_after_the_close_still_cancels(void)
 static void a_callback_that_would_never_be_called_is_refused(void)
 {
     struct future *f = new_future();
-    expect_ok(future_set_result(f, value_int(5)));
+    expect_ok(future_finish(f, 0, value_int(5)));
     fixture_close();
     step("future_add_done_callback() on a done future after the close");
     expect_error(future_add_done_callback(f, note, "a"), ERR_CLOSED);
@@ -955,7 +1148,7 @@ static void queued_callbacks_are_given_back_by_the_close(void)
     struct future *f = new_future(), *g = new_future(), *target = new_future();
     expect_ok(future_add_done_callback(f, note, "a"));
     expect_ok(future_chain(f, target));
-    expect_ok(future_set_result(f, value_int(5)));
+    expect_ok(future_finish(f, 0, value_int(5)));
     expect_ok(future_add_done_callback(f, note, "b"));
     expect_ok(future_add_done_callback(g, note, "c"));
     future_unref(f);
@@ -989,7 +1182,7 @@ static void no_memory_for_a_callback_adds_nothing(void)
     step("future_add_done_callback() without memory");
     expect_error(future_add_done_callback(f, note, "b"), -ENOMEM);
     expect_true("it asked for memory", allocation_failed());
-    expect_ok(future_set_result(f, value_none()));
+    expect_ok(future_finish(f, 0, value_none()));
     fixture_pump();
     expect_trace("a");
     future_unref(f);
@@ -1012,21 +1205,22 @@ static void no_memory_for_a_chain_leaves_both_alone(void)
 static void completing_needs_no_memory(void)
 {
     struct future *f = new_future(), *g = new_future(), *h = new_future(), *target = new_future();
-    expect_ok(future_add_done_callback(f, note, "f"));
-    expect_ok(future_add_done_callback(g, note, "g"));
-    expect_ok(future_add_done_callback(h, note, "h"));
+    struct waiter of_f = new_waiter("f"), of_g = new_waiter("g"), of_h = new_waiter("h");
+    expect_ok(future_wait(f, &of_f.waiter));
+    expect_ok(future_wait(g, &of_g.waiter));
+    expect_ok(future_wait(h, &of_h.waiter));
     expect_ok(future_chain(f, target));
     fail_allocation(1);
     step("completing, cancelling and calling back, without memory");
-    expect_ok(future_set_result(f, value_int(5)));
+    expect_ok(future_finish(f, 0, value_int(5)));
     expect_ok(future_set_exception(g, ERR_USER));
-    expect_true("it answers true", future_cancel(h));
+    expect_ok(future_finish_cancelled(h));
     fixture_pump();
-    expect_error(future_result(g, NULL), ERR_USER);
     future_unref(f);
-    future_unref(g);
     future_unref(h);
     expect_true("nobody asked for memory", !allocation_failed());
+    future_unref(g);
+    expect_report("never retrieved", ERR_USER);
     expect_trace("f", "g", "h");
     expect_true("the target is done", future_done(target));
     future_unref(target);
@@ -1035,10 +1229,12 @@ static void completing_needs_no_memory(void)
 static const struct check checks[] = {
     /* misuse */
     CHECK(asking_a_pending_future_is_an_invalid_state, "F02", "2.2", ""),
-    CHECK(a_second_result_is_refused, "F05", "2.1", "2.2 2.3"),
-    CHECK(a_result_after_an_error_is_refused, "F05", "2.1", "2.2 2.3"),
+    CHECK(a_second_result_is_refused, "F05", "2.1", "2.3"),
+    CHECK(a_result_after_an_error_is_refused, "F05", "2.1", "2.3"),
     CHECK(a_result_after_a_cancel_is_refused, "F05", "2.1", "2.3 2.6"),
-    CHECK(a_refused_result_calls_nobody_again, "F05 F11", "2.1", "2.3 2.4"),
+    CHECK(a_refused_result_calls_nobody_again, "F05 F11", "2.1", "2.3"),
+    CHECK(a_task_takes_no_result_from_outside, "T29", "2.1", ""),
+    CHECK(a_task_that_is_done_takes_no_result_either, "T29", "2.1", "2.3"),
     CHECK(an_exception_must_be_an_error, "F08", NULL, ""),
     CHECK(the_state_is_looked_at_before_the_argument, "F05 F08", NULL, "2.3 2.6"),
     CHECK(a_done_callback_must_be_a_function, "", NULL, ""),
@@ -1048,65 +1244,72 @@ static const struct check checks[] = {
     CHECK(a_new_future_is_pending, "F01", NULL, ""),
     CHECK(a_value_can_hold_a_future, "T14", NULL, ""),
     CHECK(a_result_makes_it_done, "F03", "2.1", "2.3"),
-    CHECK(a_result_can_be_asked_for_again_and_again, "F03", "2.2", "2.1 2.3"),
-    CHECK(none_is_a_result_like_others, "F03", "2.2", "2.1 2.3"),
+    CHECK(the_result_is_what_was_set, "F03", "2.1", "2.3"),
+    CHECK(a_result_that_is_a_future_is_kept_as_it_is, "F03", "2.1", "2.3"),
+    CHECK(a_result_set_unless_cancelled_is_a_result, "F21", "2.1", "2.3"),
+    CHECK(a_result_can_be_asked_for_again_and_again, "F03", "2.2", "2.3"),
+    CHECK(none_is_a_result_like_others, "F03", "2.2", "2.3"),
     CHECK(an_error_is_raised_again_and_again, "F04", "2.2", "2.3"),
     CHECK(cancelling_a_pending_future_ends_it, "F06", "2.6", "2.3"),
-    CHECK(cancelling_a_future_twice_answers_false, "F06 F11", "2.6", "2.3 2.4"),
-    CHECK(cancelling_a_finished_future_changes_nothing, "F06", "2.6", "2.2 2.3"),
+    CHECK(cancelling_a_future_twice_answers_false, "F06 F11", "2.6", "2.3"),
+    CHECK(cancelling_a_finished_future_changes_nothing, "F06", "2.6", "2.3"),
     CHECK(a_cancelled_future_answers_cancelled, "F07", "2.2", "2.3 2.6"),
     CHECK(setting_unless_cancelled_is_quiet_on_a_cancelled_future, "F21", "2.1", "2.3 2.6"),
-    CHECK(a_description_tells_the_state, "F24", NULL, "2.1 2.3 2.6"),
-    CHECK(a_future_that_holds_itself_can_be_described, "F24", NULL, "2.1 2.3"),
+    CHECK(a_description_tells_the_state, "F24", NULL, "2.3 2.6"),
+    CHECK(a_future_that_holds_itself_can_be_described, "F24", NULL, "2.3"),
     /* callbacks */
-    CHECK(a_result_calls_back_in_the_next_iteration, "F09", "2.3", "2.1 2.4"),
-    CHECK(an_error_calls_back_in_the_next_iteration, "F09", "2.3", "2.4 2.6"),
-    CHECK(a_cancel_calls_back_in_the_next_iteration, "F09", "2.3", "2.4 2.6"),
-    CHECK(callbacks_of_several_futures_keep_the_order_of_completion, "F09", "2.3", "2.1 2.4"),
-    CHECK(a_callback_added_when_done_is_called_in_the_next_iteration, "F10", "2.4", "2.1 2.3"),
-    CHECK(the_same_callback_added_twice_is_called_twice, "F11", "2.4", "2.1 2.3"),
-    CHECK(a_callback_gets_the_future_in_its_final_state, "F12", "2.4", "2.1 2.2 2.3"),
-    CHECK(removing_takes_all_equal_registrations, "F13", "2.5", "2.1 2.3 2.4"),
-    CHECK(removing_looks_at_function_and_argument, "F13", "2.5", "2.1 2.3 2.4"),
-    CHECK(removing_after_completion_comes_too_late, "F14", "2.5", "2.1 2.3 2.4"),
-    CHECK(an_error_of_a_callback_is_reported_once_and_the_others_run, "F15", "2.3", "2.1 2.2 2.4"),
-    CHECK(what_a_callback_causes_happens_in_the_next_iteration, "F16", "2.4", "2.1 2.3"),
+    CHECK(whoever_waits_is_called_in_the_next_iteration, "F09", "2.3", ""),
+    CHECK(whoever_waits_hears_of_an_error_and_of_a_cancel_too, "F09", "2.3", ""),
+    CHECK(a_queued_waiter_holds_the_future, "F12", "2.3", ""),
+    CHECK(what_is_never_called_is_dropped, "F23", "2.3", ""),
+    CHECK(a_future_outlives_the_telling_of_its_end, "F12", "2.3", ""),
+    CHECK(a_result_calls_back_in_the_next_iteration, "F09", "2.4", "2.1 2.3"),
+    CHECK(an_error_calls_back_in_the_next_iteration, "F09", "2.4", "2.3"),
+    CHECK(a_cancel_calls_back_in_the_next_iteration, "F09", "2.6", "2.3 2.4"),
+    CHECK(callbacks_of_several_futures_keep_the_order_of_completion, "F09", "2.4", "2.1 2.3"),
+    CHECK(a_callback_added_when_done_is_called_in_the_next_iteration, "F10", "2.4", "2.3"),
+    CHECK(the_same_callback_added_twice_is_called_twice, "F11", "2.4", "2.3"),
+    CHECK(a_callback_gets_the_future_in_its_final_state, "F12", "2.4", "2.3"),
+    CHECK(removing_takes_all_equal_registrations, "F13", "2.5", "2.3 2.4"),
+    CHECK(removing_looks_at_function_and_argument, "F13", "2.5", "2.3 2.4"),
+    CHECK(removing_after_completion_comes_too_late, "F14", "2.5", "2.3 2.4"),
+    CHECK(an_error_of_a_callback_is_reported_once_and_the_others_run, "F15", "2.4", "2.3"),
+    CHECK(what_a_callback_causes_happens_in_the_next_iteration, "F16", "2.4", "2.3"),
     /* references */
-    CHECK(a_callback_may_give_the_last_reference_back, "F12", "2.3", "2.1 2.4"),
-    CHECK(queued_callbacks_keep_the_future_alive, "F12", "2.3", "2.1 2.4"),
+    CHECK(a_callback_may_give_the_last_reference_back, "F12", "2.4", "2.3"),
+    CHECK(queued_callbacks_keep_the_future_alive, "F12", "2.4", "2.3"),
     CHECK(callbacks_of_a_future_that_ends_pending_are_not_called, "F09", "2.4", ""),
-    CHECK(each_reference_has_to_be_given_back, "", NULL, "2.1 2.3"),
+    CHECK(each_reference_has_to_be_given_back, "", NULL, "2.3"),
     /* errors that nobody asked for */
     CHECK(an_error_that_nobody_asked_for_is_reported, "F17", NULL, "2.3"),
     CHECK(asking_for_the_result_takes_the_error, "F17", "2.2", "2.3"),
     CHECK(looking_at_the_exception_takes_the_error, "F17", "2.2", "2.3"),
-    CHECK(nobody_hears_of_results_and_of_pending_futures, "F18", NULL, "2.1 2.3"),
+    CHECK(nobody_hears_of_results_and_of_pending_futures, "F18", NULL, "2.3"),
     CHECK(a_cancel_after_the_error_silences_the_report, "F18", "2.6", "2.3"),
     CHECK(nobody_hears_of_a_cancel, "F18", "2.6", "2.3"),
     /* chaining */
-    CHECK(a_chain_passes_a_result_on, "F22", "2.7", "2.1 2.2 2.3"),
+    CHECK(a_chain_passes_a_result_on, "F22", "2.7", "2.3"),
     CHECK(a_chain_passes_an_error_on_with_the_duty_to_ask_for_it, "F22 F17", "2.7", "2.3"),
     CHECK(a_chain_passes_a_cancel_on, "F22", "2.7", "2.3 2.6"),
     CHECK(a_chain_passes_a_cancel_back, "F22", "2.6", "2.3 2.4 2.7"),
-    CHECK(a_chain_copies_nothing_into_a_target_that_is_done, "F22", "2.7", "2.1 2.2 2.3"),
-    CHECK(a_chain_copies_nothing_into_a_target_cancelled_meanwhile,
-          "F22", "2.7", "2.1 2.2 2.3 2.6"),
-    CHECK(a_chain_may_begin_at_a_future_that_is_done, "F22", "2.7", "2.1 2.2 2.3"),
-    CHECK(a_chain_keeps_the_target_alive, "F22", "2.7", "2.1 2.3 2.4"),
+    CHECK(a_chain_copies_nothing_into_a_target_that_is_done, "F22", "2.7", "2.3"),
+    CHECK(a_chain_copies_nothing_into_a_target_cancelled_meanwhile, "F22", "2.7", "2.3 2.6"),
+    CHECK(a_chain_may_begin_at_a_future_that_is_done, "F22", "2.7", "2.3"),
+    CHECK(a_chain_keeps_the_target_alive, "F22", "2.7", "2.3 2.4"),
     CHECK(a_chain_that_nobody_holds_is_given_back, "F22", NULL, ""),
-    SLOW_CHECK(a_long_chain_passes_a_result_on_without_recursion, "T34", "2.7", "2.1 2.2 2.3", 20),
+    SLOW_CHECK(a_long_chain_passes_a_result_on_without_recursion, "T34", "2.7", "2.3", 20),
     SLOW_CHECK(a_long_chain_passes_a_cancel_back_without_recursion, "T34", "2.6", "2.3 2.7", 20),
     SLOW_CHECK(a_long_chain_is_given_back_without_recursion, "T34", NULL, "", 20),
     /* the end of the dispatcher */
-    CHECK(completing_after_the_close_is_fine_without_callbacks, "F23", "2.3", "2.1 2.2"),
-    CHECK(completing_after_the_close_says_that_nobody_will_be_called, "F23", "2.3", "2.1 2.2 2.4"),
+    CHECK(completing_after_the_close_is_fine_without_callbacks, "F23", "2.3", ""),
+    CHECK(completing_after_the_close_says_that_nobody_will_be_called, "F23", "2.3", "2.4"),
     CHECK(cancelling_after_the_close_still_cancels, "F23", "2.6", "2.3 2.4"),
-    CHECK(a_callback_that_would_never_be_called_is_refused, "F23", "2.4", "2.1 2.3"),
-    CHECK(queued_callbacks_are_given_back_by_the_close, "L14", NULL, "2.1 2.3 2.4"),
+    CHECK(a_callback_that_would_never_be_called_is_refused, "F23", "2.4", "2.3"),
+    CHECK(queued_callbacks_are_given_back_by_the_close, "L14", NULL, "2.3 2.4"),
     /* no memory */
     CHECK(no_memory_for_a_future, "", NULL, ""),
-    CHECK(no_memory_for_a_callback_adds_nothing, "", "2.4", "2.1 2.3"),
+    CHECK(no_memory_for_a_callback_adds_nothing, "", "2.4", "2.3"),
     CHECK(no_memory_for_a_chain_leaves_both_alone, "", NULL, "2.3 2.6"),
-    CHECK(completing_needs_no_memory, "", "2.3", "2.1 2.2 2.4 2.6 2.7"),
+    CHECK(completing_needs_no_memory, "", "2.3", "2.7"),
 };
 SUITE_ON_FIXTURE(future, 2, checks)
