@@ -459,6 +459,127 @@ static void a_future_that_holds_itself_can_be_described(void)
     future_unref(f);
 }
 
+/*
+ * A kind of future that passes cancels on, as tasks do, and does with them what it is told. The
+ * memory is the check's.
+ */
+struct passing {
+    struct future future;
+    const char *name;
+    struct future *next;
+    bool refuses;
+};
+
+static bool note_cancel(struct future *f, bool alone)
+{
+    struct passing *p = (struct passing *)(void *)f;
+    record("%s %s%s", p->name, p->refuses ? "refuses" : "takes it", alone ? ", alone" : "");
+    return !p->refuses;
+}
+
+static struct future *next_to_cancel(struct future *f)
+{
+    return ((struct passing *)(void *)f)->next;
+}
+
+static void keep_memory(struct future *f)
+{
+    (void)f;
+}
+
+static void init_passing(struct passing *p, const char *name, struct future *next)
+{
+    static const struct future_ops ops = {
+        .cancel = note_cancel, .cancel_next = next_to_cancel, .destroy = keep_memory};
+    future_init(&p->future, &ops, fixture_dispatcher());
+    p->name = name;
+    p->next = next;
+    p->refuses = false;
+}
+
+static void a_cancel_goes_to_the_last_of_a_chain(void)
+{
+    struct passing a, b, c;
+    init_passing(&c, "c", NULL);
+    init_passing(&b, "b", &c.future);
+    init_passing(&a, "a", &b.future);
+    for (unsigned n = 1; n <= 2; n++) {
+        step("future_cancel(a), which passes it on to b, which passes it on to c");
+        expect_true("it answers true", future_cancel(&a.future));
+        expect_trace("c takes it");
+        expect_int(a.future.cancels, n);
+        expect_int(b.future.cancels, n);
+        expect_int(c.future.cancels, n);
+    }
+    step("future_cancel(c), to which nobody passes it on");
+    expect_true("it answers true", future_cancel(&c.future));
+    expect_trace("c takes it");
+    expect_int(b.future.cancels, 2);
+    expect_int(c.future.cancels, 3);
+    future_unref(&a.future);
+    future_unref(&b.future);
+    future_unref(&c.future);
+}
+
+static void a_cancel_stops_before_one_that_is_done(void)
+{
+    struct passing a, b;
+    struct future *done = new_future();
+    expect_ok(future_finish(done, 0, value_none()));
+    init_passing(&b, "b", done);
+    init_passing(&a, "a", &b.future);
+    step("future_cancel(a), which passes it on to b, which has nobody who is pending");
+    expect_true("it answers true", future_cancel(&a.future));
+    expect_trace("b takes it");
+    future_unref(&a.future);
+    future_unref(&b.future);
+    future_unref(done);
+}
+
+static void a_cancel_that_the_last_refuses_is_for_the_one_before(void)
+{
+    struct passing a, b, c;
+    init_passing(&c, "c", NULL);
+    init_passing(&b, "b", &c.future);
+    init_passing(&a, "a", &b.future);
+    c.refuses = true;
+    step("future_cancel(a), where c at the end refuses");
+    expect_true("it answers true", future_cancel(&a.future));
+    expect_trace("c refuses", "b takes it");
+    b.refuses = true;
+    step("future_cancel(a), where b refuses too");
+    expect_true("it answers false", !future_cancel(&a.future));
+    expect_trace("c refuses", "b refuses");
+    step("future_cancel(c), which has nobody before it");
+    expect_true("it answers false", !future_cancel(&c.future));
+    expect_trace("c refuses");
+    future_unref(&a.future);
+    future_unref(&b.future);
+    future_unref(&c.future);
+}
+
+static void a_cancel_in_a_ring_tells_the_last_that_it_is_alone(void)
+{
+    struct passing a, b, c;
+    init_passing(&c, "c", NULL);
+    init_passing(&b, "b", &c.future);
+    init_passing(&a, "a", &b.future);
+    c.next = &b.future;
+    for (unsigned n = 1; n <= 2; n++) {
+        step("future_cancel(a), which leads to b and c, which pass it on to each other");
+        expect_true("it answers true", future_cancel(&a.future));
+        expect_trace("c takes it, alone");
+        expect_int(b.future.cancels, n);
+    }
+    step("the same, where c refuses");
+    c.refuses = true;
+    expect_true("it answers true", future_cancel(&a.future));
+    expect_trace("c refuses, alone", "b takes it");
+    future_unref(&a.future);
+    future_unref(&b.future);
+    future_unref(&c.future);
+}
+
 /* --- callbacks -------------------------------------------------------------------------------- */
 
 static void whoever_waits_is_called_in_the_next_iteration(void)
@@ -1008,6 +1129,17 @@ static void a_chain_may_begin_at_a_future_that_is_done(void)
     future_unref(target);
 }
 
+static void the_outcome_of_a_task_is_not_copied_to(void)
+{
+    struct future *source = new_future(), *task = new_private_future();
+    expect_ok(future_finish(source, 0, value_int(5)));
+    step("a chain ends at a task, whose outcome only its body decides");
+    expect_error(future_copy(source, task), ERR_RUNTIME);
+    expect_true("the task is pending", !future_done(task));
+    future_unref(source);
+    future_unref(task);
+}
+
 static void a_chain_keeps_the_target_alive(void)
 {
     struct future *source = new_future(), *target = new_future();
@@ -1255,6 +1387,10 @@ static const struct check checks[] = {
     CHECK(cancelling_a_finished_future_changes_nothing, "F06", "2.6", "2.3"),
     CHECK(a_cancelled_future_answers_cancelled, "F07", "2.2", "2.3 2.6"),
     CHECK(setting_unless_cancelled_is_quiet_on_a_cancelled_future, "F21", "2.1", "2.3 2.6"),
+    CHECK(a_cancel_goes_to_the_last_of_a_chain, "T27", "2.6", ""),
+    CHECK(a_cancel_stops_before_one_that_is_done, "T27", "2.6", "2.3"),
+    CHECK(a_cancel_that_the_last_refuses_is_for_the_one_before, "T27", "2.6", ""),
+    CHECK(a_cancel_in_a_ring_tells_the_last_that_it_is_alone, "T28", "2.6", ""),
     CHECK(a_description_tells_the_state, "F24", NULL, "2.3 2.6"),
     CHECK(a_future_that_holds_itself_can_be_described, "F24", NULL, "2.3"),
     /* callbacks */
@@ -1295,6 +1431,7 @@ static const struct check checks[] = {
     CHECK(a_chain_copies_nothing_into_a_target_that_is_done, "F22", "2.7", "2.3"),
     CHECK(a_chain_copies_nothing_into_a_target_cancelled_meanwhile, "F22", "2.7", "2.3 2.6"),
     CHECK(a_chain_may_begin_at_a_future_that_is_done, "F22", "2.7", "2.3"),
+    CHECK(the_outcome_of_a_task_is_not_copied_to, "F22 T29", "2.7", "2.3"),
     CHECK(a_chain_keeps_the_target_alive, "F22", "2.7", "2.3 2.4"),
     CHECK(a_chain_that_nobody_holds_is_given_back, "F22", NULL, ""),
     SLOW_CHECK(a_long_chain_passes_a_result_on_without_recursion, "T34", "2.7", "2.3", 20),
