@@ -192,6 +192,32 @@ static void sleepers_wake_in_the_order_of_their_times(void)
         task_unref(tasks[i]);
 }
 
+static void half_a_second_is_slept_as_well(void)
+{
+    struct sleeper s = {"0.5", 0.5, 0};
+    struct task *task = new_task(sleep_a_while, &s);
+    step("0.4 seconds of sleep_for(0.5)");
+    fixture_advance(0.4);
+    expect_true("it sleeps", !is_done(task));
+    fixture_advance(0.1);
+    expect_trace("0.5 hears a value");
+    task_unref(task);
+}
+
+static void without_a_loop_nobody_can_sleep(void)
+{
+    struct dispatcher d;
+    struct sleeper s = {"who has no loop", 1, 0};
+    struct task *task;
+    immediate_init(&d);
+    step("sleep_for(1) in a task whose dispatcher is no loop");
+    expect_ok(task_new_named(&d, sleep_a_while, &s, "sleeper", 0, &task));
+    expect_trace("who has no loop hears ERR_RUNTIME");
+    expect_error(future_result(task_future(task), NULL), ERR_RUNTIME);
+    task_unref(task);
+    immediate_close(&d);
+}
+
 static void sleeping_for_nothing_is_one_iteration(void)
 {
     struct sleeper s[] = {{"0", 0, 0}, {"-5", -5, 0}};
@@ -1423,6 +1449,8 @@ static const struct check checks[] = {
     CHECK(a_sleep_must_be_a_number, "Z01 D01", NULL, "4.6"),
     CHECK(a_sleep_ends_at_its_time, "Z01", "4.9", "4.2 4.3 4.4 4.6"),
     CHECK(sleepers_wake_in_the_order_of_their_times, "Z01 D07", "4.9", "4.2 4.3 4.4 4.5 4.6"),
+    CHECK(half_a_second_is_slept_as_well, "Z01", "4.9", "4.2 4.3 4.4 4.6"),
+    CHECK(without_a_loop_nobody_can_sleep, "Z01", "4.9", ""),
     CHECK(sleeping_for_nothing_is_one_iteration, "Z02", "4.9", "4.1 4.6"),
     CHECK(cancelling_a_sleeper_takes_its_timer_back, "Z03", "4.9", "4.2 4.3 4.4 4.6"),
     CHECK(a_loop_closed_on_a_sleeper_gives_everything_back, "L14 T32", "4.9", "4.2 4.4 4.6"),

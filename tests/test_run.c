@@ -70,6 +70,27 @@ static void it_answers_what_main_returns(void)
     expect_ok(run_everywhere(answer, &n, NULL));
 }
 
+static int use_stack(void *arg, value *ret)
+{
+    volatile char room[24 * 1024]; /* more than the smallest stack has */
+    (void)arg;
+    for (size_t i = 0; i < sizeof room; i++)
+        room[i] = 1;
+    int sum = 0;
+    for (size_t i = 0; i < sizeof room; i++)
+        sum += room[i];
+    *ret = value_int(sum);
+    return 0;
+}
+
+static void main_has_the_usual_stack(void)
+{
+    value v;
+    step("run() of a body with 24 KiB of variables");
+    expect_ok(run_everywhere(use_stack, NULL, &v));
+    expect_value(v, value_int(24 * 1024));
+}
+
 static int nest(void *arg, value *ret)
 {
     value v = value_int(7);
@@ -295,6 +316,7 @@ static void without_memory_it_answers_so(void)
 
 static const struct check checks[] = {
     CHECK(it_answers_what_main_returns, "L08", "5.10", ""),
+    CHECK(main_has_the_usual_stack, "", "5.10", ""),
     CHECK(inside_a_loop_it_is_refused, "L13", "5.10", ""),
     CHECK(a_selector_that_does_not_exist_is_refused, "", NULL, ""),
     CHECK(what_is_left_is_cancelled_and_finishes, "", "5.10", ""),

@@ -509,6 +509,24 @@ static void the_reader_is_called_before_the_writer(void)
     selector_forget(s, fds[0]);
 }
 
+static void only_the_direction_that_is_ready_is_told(void)
+{
+    struct selector *s = fixture_selector();
+    int fds[2];
+    fixture_socketpair(fds);
+    expect_ok(selector_add_reader(s, fds[0], note, "read"));
+    expect_ok(selector_add_writer(s, fds[0], note, "write"));
+    step("a reader and a writer; there is room, and nothing to read");
+    fixture_iteration();
+    expect_trace("write");
+    step("there is something to read, and no room");
+    fill(fds[0]);
+    put(fds[1], "x");
+    fixture_iteration();
+    expect_trace("read");
+    selector_forget(s, fds[0]);
+}
+
 static struct {
     struct selector *selector;
     int fds[2];
@@ -871,6 +889,7 @@ static const struct check checks[] = {
     CHECK(a_fraction_of_the_smallest_unit_is_slept_through, "D02 D06", "5.1", ""),
     CHECK(a_reader_is_called_in_every_turn_until_removed, "S01 S04", "5.1", "5.2"),
     CHECK(the_reader_is_called_before_the_writer, "S03 S04", "5.2", "5.1"),
+    CHECK(only_the_direction_that_is_ready_is_told, "S01", "5.2", "5.1"),
     CHECK(a_callback_removed_in_the_same_batch_does_not_run, "S05", "5.2", "5.1"),
     CHECK(an_error_of_a_callback_is_reported, "H04", "5.2", "5.1"),
     CHECK(a_callback_and_a_wait_share_a_descriptor, "S02 S36", "5.2", "5.1 5.3"),

@@ -794,6 +794,30 @@ static void what_concerns_the_listener_ends_the_accept(void)
     sock_close(t.listener);
 }
 
+static void a_client_may_get_the_number_zero(void)
+{
+    struct tcp t = {0};
+    expect_ok(run_body(open_listener, &t));
+    expect_ok(run_body(connect_one, &t));
+    int standard_input = dup(STDIN_FILENO);
+    if (standard_input < 0)
+        skip("needs standard input");
+    step("sock_accept() while descriptor 0 is free");
+    close(STDIN_FILENO);
+    struct task *task = start(accept_one, &t);
+    settle();
+    bool done = future_done(task_future(task));
+    int fd = t.served == NULL ? -1 : sock_fileno(t.served);
+    sock_close(t.served);
+    dup2(standard_input, STDIN_FILENO);
+    close(standard_input);
+    expect_true("the client was accepted", done);
+    expect_ok(finish(task));
+    expect_int(fd, 0);
+    sock_close(t.client);
+    sock_close(t.listener);
+}
+
 /* What became of an accept while an allocation failed. */
 struct poor_accept {
     struct tcp *tcp;
@@ -895,6 +919,30 @@ static void a_connection_is_waited_for_and_can_be_cancelled(void)
     expect_error(finish(task), ERR_CANCELLED);
     expect_true("there is no sock", t.client == NULL);
     expect_int(selector_count(fixture_selector()), 0);
+    close_port(&full);
+}
+
+static void who_is_woken_too_early_is_not_connected(void)
+{
+    static const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+    struct full_port full;
+    int error;
+    socklen_t size = sizeof error;
+    fill_port(&full);
+    struct tcp t = {.port = full.port};
+    (void)fixture_loop(); /* which needs descriptors of its own */
+    int next = dup(STDIN_FILENO); /* the number that the sock will have */
+    close(next);
+    struct task *task = start(connect_one, &t);
+    settle();
+    step("the descriptor is ready, without an error, and without a connection");
+    if (connect(next, &nowhere, sizeof nowhere) < 0 ||
+        getsockopt(next, SOL_SOCKET, SO_ERROR, &error, &size) < 0) /* which forgets it */
+        skip("needs a connection that can be given up");
+    settle();
+    expect_true("it waits on", !future_done(task_future(task)));
+    task_cancel(task);
+    expect_error(finish(task), ERR_CANCELLED);
     close_port(&full);
 }
 
@@ -1138,9 +1186,11 @@ static const struct check checks[] = {
     CHECK(a_client_that_vanishes_stops_nobody, "S26", "5.6", IN_SELECT " 5.7"),
     CHECK(what_concerns_one_client_does_not_end_the_accept, "S26", "5.6", IN_SELECT " 5.7"),
     CHECK(what_concerns_the_listener_ends_the_accept, "S26", "5.6", ""),
+    CHECK(a_client_may_get_the_number_zero, "S26", "5.6", IN_SELECT " 5.7"),
     CHECK(a_client_for_whom_there_is_no_memory_is_hung_up_on,
           "S26", "5.6", IN_SELECT " 5.4 5.7"),
     CHECK(a_connection_is_waited_for_and_can_be_cancelled, "S25 S27", "5.7", IN_SELECT),
+    CHECK(who_is_woken_too_early_is_not_connected, "S25", "5.7", IN_SELECT),
     CHECK(readiness_and_cancel_together_lose_no_connection, "S29", "5.6", IN_SELECT),
     CHECK(without_descriptors_accept_waits_a_moment, "S26", "5.6", IN_SELECT " 5.7"),
     CHECK(a_port_can_be_used_again_after_a_restart, "", "5.6", IN_SELECT " 5.7"),

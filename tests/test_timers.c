@@ -569,6 +569,22 @@ static void who_fits_where_the_hole_is_stays(void)
     timers_free(&t);
 }
 
+static void a_hole_is_filled_by_a_child_and_not_by_a_cousin(void)
+{
+    struct timers t;
+    int when[39];
+    timers_init(&t);
+    for (int i = 0; i < 39; i++) /* by levels: 0, 1 to 4, 5 to 20, and the rest */
+        when[i] = i == 0 ? 0 : i == 1 ? 100 : i < 5 ? 10 : i < 9 ? 101 : i < 21 ? 11 : 103;
+    when[37] = 12; /* earlier than the children of 8, and child of 9 */
+    add_all(&t, when, 39);
+    step("timers_remove() of the last of four, whose neighbour has an earlier child");
+    expect_true("it was there", timers_remove(&t, 8));
+    expect_int(t.heap[8].when, 103);
+    expect_order(&t);
+    timers_free(&t);
+}
+
 static void entries_are_taken_out_from_anywhere(void)
 {
     struct timers t;
@@ -617,6 +633,7 @@ static const struct check heap_checks[] = {
     CHECK(a_heap_in_order_is_emptied_in_order, "D02 D07", "4.5", "4.4"),
     CHECK(the_hole_goes_to_the_earliest_child, "D02", "4.5", "4.4"),
     CHECK(who_fits_where_the_hole_is_stays, "D02", "4.5", "4.4"),
+    CHECK(a_hole_is_filled_by_a_child_and_not_by_a_cousin, "D05", "4.5", "4.4"),
     CHECK(entries_are_taken_out_from_anywhere, "D05", "4.5", "4.4"),
     CHECK(a_heap_without_order_is_emptied_in_order, "D02 D05", "4.5", "4.4"),
 };
