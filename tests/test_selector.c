@@ -431,6 +431,34 @@ static void room_to_write_ends_the_sleep(void)
     selector_forget(s, fds[0]);
 }
 
+static void room_to_write_ends_the_sleep_although_others_read(void)
+{
+    struct selector *s = fixture_selector();
+    int reading[2], writing[2];
+    fixture_socketpair(reading);
+    fixture_socketpair(writing);
+    expect_ok(selector_add_reader(s, reading[0], note, "read"));
+    expect_ok(selector_add_writer(s, writing[0], note, "write"));
+    step("loop_run_once() with a reader who has nothing to read, a writer, and a timer of an hour");
+    expect_no_sleep();
+    selector_forget(s, reading[0]);
+    selector_forget(s, writing[0]);
+}
+
+/* The last one is the one that is lost if somebody counts wrong. */
+static void the_highest_descriptor_ends_the_sleep(void)
+{
+    struct selector *s = fixture_selector();
+    int fds[2];
+    fixture_socketpair(fds);
+    int high = fcntl(fds[0], F_DUPFD, 128); /* a multiple of every size of word */
+    expect_ok(selector_add_writer(s, high, note, "write"));
+    step("loop_run_once() with a writer on descriptor %d, and a timer of an hour", high);
+    expect_no_sleep();
+    selector_forget(s, high);
+    close(high);
+}
+
 static void what_nobody_asked_for_does_not_end_the_sleep(void)
 {
     struct selector *s = fixture_selector();
@@ -525,6 +553,31 @@ static void only_the_direction_that_is_ready_is_told(void)
     fixture_iteration();
     expect_trace("read");
     selector_forget(s, fds[0]);
+}
+
+static void the_last_descriptor_that_fits_into_a_set_is_told(void)
+{
+    struct selector *s = fixture_selector();
+    int fds[2];
+    fixture_socketpair(fds);
+    int last = fcntl(fds[0], F_DUPFD, FD_SETSIZE - 1);
+    if (last != FD_SETSIZE - 1) {
+        close(last);
+        skip("needs FD_SETSIZE descriptors");
+    }
+    expect_ok(selector_add_reader(s, last, note, "read"));
+    expect_ok(selector_add_writer(s, fds[1], note, "write"));
+    put(fds[1], "x");
+    step("a reader on descriptor %d, a writer on a small one, both ready", last);
+    for (int i = 0; i < 2; i++) {
+        fixture_iteration();
+        if (on("select"))
+            expect_trace("write", "read"); /* the others order by something else */
+        forget_trace();
+    }
+    selector_forget(s, last);
+    selector_forget(s, fds[1]);
+    close(last);
 }
 
 static struct {
@@ -885,11 +938,14 @@ static const struct check checks[] = {
     CHECK(without_memory_nothing_is_registered, "", "5.3", "5.1 5.2"),
     CHECK(something_to_read_ends_the_sleep, "S01", "5.1", "5.2"),
     CHECK(room_to_write_ends_the_sleep, "S01", "5.1", "5.2"),
+    CHECK(room_to_write_ends_the_sleep_although_others_read, "S01", "5.1", "5.2"),
+    CHECK(the_highest_descriptor_ends_the_sleep, "S01", "5.1", "5.2"),
     CHECK(what_nobody_asked_for_does_not_end_the_sleep, "S01", "5.1", ""),
     CHECK(a_fraction_of_the_smallest_unit_is_slept_through, "D02 D06", "5.1", ""),
     CHECK(a_reader_is_called_in_every_turn_until_removed, "S01 S04", "5.1", "5.2"),
     CHECK(the_reader_is_called_before_the_writer, "S03 S04", "5.2", "5.1"),
     CHECK(only_the_direction_that_is_ready_is_told, "S01", "5.2", "5.1"),
+    CHECK(the_last_descriptor_that_fits_into_a_set_is_told, "S07", "5.2", "5.1"),
     CHECK(a_callback_removed_in_the_same_batch_does_not_run, "S05", "5.2", "5.1"),
     CHECK(an_error_of_a_callback_is_reported, "H04", "5.2", "5.1"),
     CHECK(a_callback_and_a_wait_share_a_descriptor, "S02 S36", "5.2", "5.1 5.3"),

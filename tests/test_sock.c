@@ -946,6 +946,32 @@ static void who_is_woken_too_early_is_not_connected(void)
     close_port(&full);
 }
 
+static void if_nobody_can_say_how_it_went_it_did_not(void)
+{
+    struct full_port full;
+    int fds[2];
+    fill_port(&full);
+    if (pipe(fds) < 0)
+        skip("needs a pipe");
+    struct tcp t = {.port = full.port};
+    (void)fixture_loop();
+    int next = dup(STDIN_FILENO); /* the number that the sock will have */
+    close(next);
+    struct task *task = start(connect_one, &t);
+    settle();
+    step("the number of the socket belongs to a pipe now, and a pipe cannot be asked");
+    dup2(fds[1], next);
+    settle();
+    if (strcmp(fixture_kind(), "epoll") == 0) /* which watches files, and that one is gone */
+        task_cancel(task);
+    int error = finish(task);
+    close(fds[0]);
+    close(fds[1]);
+    close_port(&full);
+    expect_error(error, strcmp(fixture_kind(), "epoll") == 0 ? ERR_CANCELLED : -ENOTSOCK);
+    expect_true("there is no sock", t.client == NULL);
+}
+
 static void readiness_and_cancel_together_lose_no_connection(void)
 {
     struct tcp t = {0};
@@ -1191,6 +1217,7 @@ static const struct check checks[] = {
           "S26", "5.6", IN_SELECT " 5.4 5.7"),
     CHECK(a_connection_is_waited_for_and_can_be_cancelled, "S25 S27", "5.7", IN_SELECT),
     CHECK(who_is_woken_too_early_is_not_connected, "S25", "5.7", IN_SELECT),
+    CHECK(if_nobody_can_say_how_it_went_it_did_not, "S25", "5.7", IN_SELECT),
     CHECK(readiness_and_cancel_together_lose_no_connection, "S29", "5.6", IN_SELECT),
     CHECK(without_descriptors_accept_waits_a_moment, "S26", "5.6", IN_SELECT " 5.7"),
     CHECK(a_port_can_be_used_again_after_a_restart, "", "5.6", IN_SELECT " 5.7"),

@@ -95,6 +95,22 @@ static void lines_are_cut_at_their_newlines(void)
     end();
 }
 
+static int read_one_byte(void *arg, value *ret)
+{
+    (void)arg, (void)ret;
+    line_is("x");
+    return 0;
+}
+
+static void a_last_line_may_be_one_byte(void)
+{
+    begin(0);
+    put("x", 1);
+    shutdown(it.peer, SHUT_WR);
+    expect_ok(finish(start(read_one_byte)));
+    end();
+}
+
 static int read_one_line(void *arg, value *ret)
 {
     const char *line;
@@ -288,6 +304,7 @@ static void many_lines_of_any_length(void)
 
 static const struct check checks[] = {
     CHECK(lines_are_cut_at_their_newlines, "", "5.9", "5.4"),
+    CHECK(a_last_line_may_be_one_byte, "", "5.9", "5.4"),
     CHECK(a_line_may_come_in_pieces, "", "5.9", BELOW),
     CHECK(a_line_beyond_the_limit_is_refused_and_kept, "", "5.9", "5.4"),
     CHECK(a_line_may_contain_anything, "", "5.9", "5.4"),
