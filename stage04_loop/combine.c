@@ -150,7 +150,7 @@ static bool gather_cancel(struct future *f, bool alone)
     }
     g->cancelling = true;
     for (size_t i = 0; i < g->n; i++)
-        if (future_cancel(g->children[i].future)) /* as often as it stands there */
+        if (g->children[i].gather != NULL && future_cancel(g->children[i].future))
             requested = true;
     g->cancelling = false;
     g->cancel_requested = g->cancel_requested || requested;
