@@ -942,6 +942,44 @@ static void a_chain_of_100000_levels_is_closed(void)
     free_deep(all, levels, n, false);
 }
 
+static int looks_at_itself_after(void *arg, value *ret)
+{
+    struct outer *o = arg;
+    value in = value_none();
+    int error = gen_yield_from(o->inner, ret);
+    expect_state(o->self, GEN_RUNNING);
+    expect_error(gen_send(o->self, in, NULL), ERR_BUSY);
+    record("looked");
+    return error;
+}
+
+static void after_a_delegation_the_outer_one_runs(void)
+{
+    struct outer o = {.inner = gen_new(returns_seven, NULL)};
+    value out;
+    o.self = gen_new(looks_at_itself_after, &o);
+    step("gen_next(outer), which looks at itself after its delegation");
+    int status = gen_next(o.self, &out);
+    expect_returns(status, out, value_int(7));
+    expect_trace("looked");
+    gen_free(o.self);
+    gen_free(o.inner);
+}
+
+static void one_that_ended_in_a_delegation_is_in_no_chain(void)
+{
+    struct outer o = {.inner = gen_new(returns_seven, NULL)};
+    struct generator *outer = gen_new(delegates, &o);
+    value out;
+    int status = gen_next(outer, &out);
+    expect_returns(status, out, value_int(7));
+    step("gen_adopt(inner), which nobody delegates to any more");
+    expect_ok(gen_adopt(o.inner));
+    forget_trace();
+    gen_free(outer);
+    gen_free(o.inner);
+}
+
 static const struct check checks[] = {
     CHECK(nobody_delegates_to_himself, "Y12", "1.9", "1.2 1.3 1.4"),
     CHECK(nobody_delegates_to_one_that_waits_for_him, "Y12", "1.9", "1.2 1.3 1.4"),
@@ -957,6 +995,8 @@ static const struct check checks[] = {
     CHECK(one_that_has_ended_gives_none_at_once, "Y10", "1.9", "1.2 1.3"),
     CHECK(one_that_has_begun_goes_on_where_it_stands, "Y11", "1.9", "1.2 1.3 1.4"),
     CHECK(the_outer_one_counts_as_running, "Y13", "1.9", "1.2 1.3 1.4 1.5"),
+    CHECK(after_a_delegation_the_outer_one_runs, "Y13", "1.2", "1.3 1.5 1.9"),
+    CHECK(one_that_ended_in_a_delegation_is_in_no_chain, "Y10", "1.2", "1.3 1.9"),
     CHECK(the_value_may_be_unwanted, "", "1.9", "1.2 1.3"),
     CHECK(a_tree_is_walked_in_order, "Y01", "1.9", "1.2 1.3 1.4"),
     CHECK(a_thrown_error_goes_to_the_inner_one_first, "Y05", "1.9", "1.2 1.3 1.4 1.7"),
