@@ -9,6 +9,7 @@ import gc
 import json
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -71,11 +72,25 @@ def c_trace(driver, line):
     return trace
 
 
+class Hang(KeyboardInterrupt):
+    pass
+
+
+def ring(signal_number, frame):
+    raise Hang
+
+
 def python_trace(program):
+    signal.signal(signal.SIGALRM, ring)
+    signal.alarm(PATIENCE // 3)
     try:
         return oracle(program)
     except RecursionError:
         return ["*** RecursionError"]
+    except Hang:
+        return ["*** hangs"]
+    finally:
+        signal.alarm(0)
 
 
 def differs(driver, program):

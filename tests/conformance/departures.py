@@ -360,7 +360,9 @@ class Gathering(Future):
 
     def cancel(self, msg=None):
         """F18: also cancel() of a gather that has failed already silences its report. T28: a gather
-        that is asked again while it asks its children stands in a ring, and ends it."""
+        that is asked again while it asks its children stands in a ring, and ends it. Q03: a child
+        is asked once however often it stands there; in a nest of gathers CPython asks exponentially
+        often."""
         if self.done():
             self._log_traceback = False
             return False
@@ -372,7 +374,7 @@ class Gathering(Future):
             return True
         asked = False
         self.cancelling = True
-        for child in self._children:
+        for child in dict.fromkeys(self._children):
             if child.cancel():
                 asked = True
         self.cancelling = False

@@ -138,6 +138,8 @@ class World:
             lines.append("%s %d: yielded %s" % (op, x.number, value))
         except StopIteration as e:
             lines.append("%s %d: returned %s" % (op, x.number, e.value))
+        except (KeyboardInterrupt, Unknown):
+            raise
         except BaseException as e:
             lines.append("%s %d: raised %s" % (op, x.number, name(e)))
             return e
@@ -228,6 +230,8 @@ def body(w, me):
         except BaseException as e:
             if w.over:
                 return None
+            if isinstance(e, KeyboardInterrupt):
+                raise
             error = e
             lines.append("%d ! %s" % (number, name(e)))
         while tries:

@@ -43,6 +43,8 @@ class Task:
                     value = self.target.send(answer)
             except StopIteration:
                 ended = True
+            except (KeyboardInterrupt, Unknown):
+                raise
             except BaseException as e:
                 ended, failed = True, e
             else:
@@ -515,6 +517,8 @@ def body(w, me, number, code):
         except BaseException as e:
             if w.over or me.me is None:
                 return None
+            if isinstance(e, KeyboardInterrupt):
+                raise
             error = e
             lines.append("%d ! %s" % (number, name(e)))
         while tries:

@@ -284,6 +284,8 @@ class World:
         """(status, value) of a call."""
         try:
             return "ok", function(*args)
+        except KeyboardInterrupt:
+            raise
         except BaseException as e:
             e.__traceback__ = None
             return name(e), None
@@ -593,6 +595,8 @@ def body(w, me):
         except BaseException as e:
             if w.over or me.dead:
                 return None
+            if isinstance(e, KeyboardInterrupt):
+                raise
             e.__traceback__ = None
             error = e
             lines.append("f%d ! %s" % (number, name(e)))
