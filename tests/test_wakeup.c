@@ -122,8 +122,9 @@ static void a_letter_wakes_a_loop_that_sleeps(void)
     expect_ok(loop_hold(loop));
     step("a thread sends two letters to a loop that has nothing to do, and a third that stops it");
     pthread_t id = thread(send_and_stop, loop);
-    expect_ok(loop_run_forever(loop));
-    pthread_join(id, NULL);
+    int error = loop_run_forever(loop);
+    pthread_join(id, NULL); /* first: it expects something, too */
+    expect_ok(error);
     expect_trace("first", "second");
 }
 
@@ -167,8 +168,9 @@ static void an_error_of_a_letter_is_reported(void)
     struct task_loop *loop = real_loop();
     expect_ok(loop_hold(loop));
     pthread_t id = thread(send_failure, loop);
-    expect_ok(loop_run_forever(loop));
+    int error = loop_run_forever(loop);
     pthread_join(id, NULL);
+    expect_ok(error);
     expect_report("callback", ERR_USER - 4);
 }
 
@@ -215,8 +217,9 @@ static void letters_of_a_thread_keep_their_order(void)
         for (int j = 0; j < LETTERS; j++)
             letters[i][j] = (struct letter){i, j};
         expect_ok(loop_hold(post.loop));
-        ids[i] = thread(send_letters, letters[i]);
     }
+    for (int i = 0; i < THREADS; i++)
+        ids[i] = thread(send_letters, letters[i]);
     int error = loop_run_forever(post.loop);
     for (int i = 0; i < THREADS; i++)
         pthread_join(ids[i], NULL);
