@@ -5,6 +5,7 @@ differently here, so that both sides have to say the same.
 """
 import asyncio
 import errno
+import sys
 import threading
 import weakref
 from asyncio import base_events, events, futures
@@ -267,7 +268,10 @@ def run_queue(loop):
 
 
 def run_forever(loop):
-    """L04: an idle loop that nothing can wake ends, after a report."""
+    """L04: an idle loop that nothing can wake ends, after a report. B5-2: a nested run that is refused
+    leaves the outer one alone; 3.13.0 ends it."""
+    loop._check_closed()
+    loop._check_running()
     try:
         loop.run_forever()
     except Deadlock:
@@ -278,8 +282,8 @@ def run_forever(loop):
 def run_until_complete(loop, f):
     """L04, likewise. L11: its stop-callback is taken back on every exit, even if it is queued already;
     CPython would let it stop the next run."""
-    if loop.is_running():
-        return loop.run_until_complete(f)
+    loop._check_closed()
+    loop._check_running()
     try:
         return loop.run_until_complete(f)
     except Deadlock:
@@ -386,6 +390,34 @@ class Gathering(Future):
 asyncio.tasks._GatheringFuture = Gathering
 
 
+def gather_3_11(loop, children, return_exceptions):
+    """K13: children that are done already are asked in the next turn, as in 3.11; 3.12 asks at once."""
+    left = len(set(children))
+    outer = Gathering(list(children), loop=loop)
+
+    def child_done(child):
+        nonlocal left
+        left -= 1
+        if outer.done():
+            if not child.cancelled():
+                child.exception()
+        elif not return_exceptions and child.cancelled():
+            outer.set_exception(asyncio.CancelledError())
+        elif not return_exceptions and child.exception() is not None:
+            outer.set_exception(child.exception())
+        elif left == 0:
+            results = [asyncio.CancelledError() if each.cancelled() else each.exception() or each.result()
+                       for each in children]
+            if outer._cancel_requested:
+                outer.set_exception(asyncio.CancelledError())
+            else:
+                outer.set_result(results)
+
+    for child in dict.fromkeys(children):
+        child.add_done_callback(child_done)
+    return outer
+
+
 def gather(w, loop, children, return_exceptions):
     """L15: on a closed loop gather is refused whatever its children are."""
     for child in children:
@@ -397,7 +429,10 @@ def gather(w, loop, children, return_exceptions):
         f.set_result([])
         f._children = []
         return f
-    f = asyncio.gather(*children, return_exceptions=return_exceptions)
+    if sys.version_info >= (3, 12):
+        f = gather_3_11(loop, children, return_exceptions)
+    else:
+        f = asyncio.gather(*children, return_exceptions=return_exceptions)
     waiting = [child for child in f._children if not child.done()]
     if waiting:
         w.alive[f] = (waiting[0]._callbacks[-1][0], waiting)
@@ -487,7 +522,8 @@ def wait_for(w, fut, timeout):
         raise GeneratorExit
     if not fut.done() and fut._loop is not w.loop:
         raise WrongLoop
-    return wait_for_3_12(fut, timeout).__await__()
+    real = asyncio.wait_for if sys.version_info >= (3, 12) else wait_for_3_12
+    return real(fut, timeout).__await__()
 
 
 # ---- descriptors --------------------------------------------------------------------------------
