@@ -180,7 +180,12 @@ def shrink(driver, program, seconds=60):
 def side_by_side(c, python):
     width = max([len(x) for x in c] + [12])
     out = ["    %-*s   %s" % (width, "C", "Python")]
-    for i in range(max(len(c), len(python))):
+    n = max(len(c), len(python))
+    first = 0
+    while first < min(len(c), len(python)) and c[first] == python[first]:
+        first += 1
+    shown = range(n) if n <= 70 else range(max(first - 30, 0), min(first + 30, n))
+    for i in shown:
         left = c[i] if i < len(c) else ""
         right = python[i] if i < len(python) else ""
         out.append("%s %-*s   %s" % ("   " if left == right else "-->", width, left, right))
@@ -201,7 +206,7 @@ def read_programs(path):
         with (sys.stdin if path == "-" else open(path)) as f:
             lines = [line for line in f if line.strip() and not line.startswith("#")]
     except OSError as e:
-        sys.exit2("cannot read %s: %s" % (path, e.strerror))
+        complain("cannot read %s: %s" % (path, e.strerror))
     programs = []
     for i, line in enumerate(lines):
         try:
@@ -209,7 +214,7 @@ def read_programs(path):
             if not isinstance(program, list) or program[0] not in range(len(generate.LEVELS)):
                 raise ValueError
         except (ValueError, IndexError):
-            sys.exit2("%s: program %d is not readable" % (path, i + 1))
+            complain("%s: program %d is not readable" % (path, i + 1))
         programs.append(program)
     return programs
 
@@ -220,7 +225,7 @@ def complain(text):
 
 
 def main():
-    sys.exit2 = complain
+    sys.setrecursionlimit(20000)  # asyncio cancels along a chain of tasks by recursion; C does not
     parser = argparse.ArgumentParser()
     parser.add_argument("driver")
     parser.add_argument("--seed", type=int)
