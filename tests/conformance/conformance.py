@@ -19,6 +19,7 @@ import generate
 
 CHUNK = 500
 PATIENCE = 60  # seconds for a chunk
+sys.setrecursionlimit(20000)  # asyncio cancels along a chain of tasks by recursion
 
 
 def oracle(program):
@@ -225,7 +226,6 @@ def complain(text):
 
 
 def main():
-    sys.setrecursionlimit(20000)  # asyncio cancels along a chain of tasks by recursion; C does not
     parser = argparse.ArgumentParser()
     parser.add_argument("driver")
     parser.add_argument("--seed", type=int)
