@@ -1,8 +1,8 @@
 /*
  * How it grows: the same operations with a thousand, ten thousand, a hundred thousand and a million
  * of whatever there can be many of. Nanoseconds for one operation; the smallest of a few rounds, so
- * that what else the machine does shows least. What it costs more at a million is memory: the caches
- * and the pages' addresses no longer fit.
+ * that what else the machine does shows least. What it costs more at a million is memory: the
+ * caches and the pages' addresses no longer fit.
  */
 #include <stdio.h>
 #include <stdlib.h>
