@@ -1,7 +1,7 @@
 /*
  * The level of I/O: what socket pairs add to the actions and statements of async.c. Program:
- * [4, callbacks, bodies, script, pairs]. The loop never sleeps: each turn has a callback of its own,
- * so what is not ready now can only become so by what the program does.
+ * [4, callbacks, bodies, script, pairs]. The loop never sleeps: each turn has a callback of its
+ * own, so what is not ready now can only become so by what the program does.
  *
  * The descriptors have high numbers, in order, so that both drivers are told of them in one order.
  */
@@ -114,8 +114,8 @@ bool act_io(const struct node *st)
         script = pick_callback(number(st, 1));
         if (script == NULL)
             return true;
-        error = (st->op == OP_ADDR ? selector_add_reader : selector_add_writer)(selector, fds[i], ready,
-                                                                                script);
+        error = (st->op == OP_ADDR ? selector_add_reader : selector_add_writer)(selector, fds[i],
+                                                                                ready, script);
         trace("add %d to %d: %s", script->number, i, error ? error_name(error) : "ok");
         return true;
     case OP_RMR:
@@ -153,13 +153,15 @@ bool body_io(int self, const struct node *st, int *error)
         if (n < 0)
             *error = (int)n;
         else
-            trace("f%d received %zd: %d %d", self, n, n > 0 ? buffer[0] : -1, n > 0 ? buffer[n - 1] : -1);
+            trace("f%d received %zd: %d %d", self, n, n > 0 ? buffer[0] : -1,
+                  n > 0 ? buffer[n - 1] : -1);
     } else if (st->op == OP_SENDALL) {
         *error = sock_send_all(socks[i], data + sends++ % 256, (size_t)size);
         if (*error == 0)
             trace("f%d sent %d", self, size);
     } else {
-        *error = selector_wait(selector, fds[i], st->op == OP_RD ? SELECTOR_READ : SELECTOR_WRITE, &f);
+        *error =
+            selector_wait(selector, fds[i], st->op == OP_RD ? SELECTOR_READ : SELECTOR_WRITE, &f);
         if (*error == 0) {
             *error = task_await(f, NULL);
             future_unref(f);
