@@ -318,11 +318,14 @@ def close(w):
     loop.close()
     part(queued)
     queued = None
-    for task, waits in list(w.alive.items()):
-        if waits is not None:  # a gather parts from its children
+    ending = list(w.alive.items())
+    while ending:
+        task, waits = ending.pop(0)
+        if waits is not None:  # a gather parts from its children; who is nobody's else goes away now
             for child in waits[1]:
                 child.remove_done_callback(waits[0])
             del w.alive[task]
+            task = waits = child = None
             continue
         w.lines.append("report destroyed: f%d" % task.number)
         if task._fut_waiter is not None:
