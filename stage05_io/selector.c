@@ -96,6 +96,8 @@ static void finish_wait(struct watch *w, unsigned i, int error)
 {
     struct wait *wait = take_out(w, i);
     (void)future_finish(&wait->future, error, value_none());
+    if (wait->future.references == 1)
+        wait->future.error_is_wanted = false; /* nobody is left who could ask */
     future_unref(&wait->future);
 }
 
