@@ -86,7 +86,7 @@ class Future(asyncio.futures._PyFuture):
 
 
 def take_back(f, callback):
-    """A link's own callback goes when the link goes, also from the queue."""
+    """H03: a callback of the library's own goes when it is not needed any more, also from the queue."""
     f.remove_done_callback(callback)
     for handle in f._loop._ready:
         if handle._callback is callback:
@@ -504,12 +504,31 @@ def shield(f):
     return f if f.done() else Shield(f).outer
 
 
+async def cancel_and_wait(fut, loop=None):
+    """asyncio's, but for H03: who is cancelled while he waits leaves nothing behind in the queue."""
+    ended = asyncio.get_running_loop().create_future()
+
+    def release(fut):
+        if not ended.done():
+            ended.set_result(None)
+
+    fut.add_done_callback(release)
+    try:
+        fut.cancel()
+        await ended
+    finally:
+        take_back(fut, release)
+
+
+asyncio.tasks._cancel_and_wait = cancel_and_wait
+
+
 async def wait_for_3_12(fut, timeout):
     """W01 to W06, K11, K12: what CPython 3.12 does; 3.11's is another function."""
     if timeout <= 0:
         if fut.done():
             return fut.result()
-        await asyncio.tasks._cancel_and_wait(fut, loop=asyncio.get_running_loop())
+        await cancel_and_wait(fut)
         try:
             return fut.result()
         except asyncio.CancelledError as e:
