@@ -16,6 +16,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "error.h"
@@ -43,6 +44,7 @@ struct call {
     void (*drop)(struct call *call);
     struct call *next;     /**< The dispatcher's, while queued. */
     struct call *previous; /**< Likewise. */
+    uint64_t after;        /**< Likewise: how many others came before it, in a line beside this. */
 };
 
 /** The object in which @p pointer is the member @p member. */

@@ -1,9 +1,9 @@
 /*
- * Places for callbacks, and the tickets that name them. A place is used again and again, which
- * costs nothing, and keeps a count of those who have left it; a ticket remembers that count from
- * when it was written. If the two differ, the ticket's callback is gone.
+ * Tickets. That of a callback in line is its number. That of a timer names a place, which is used
+ * again and again, and keeps a count of those who have left it; the ticket remembers that count
+ * from when it was written. If the two differ, the ticket's timer is gone.
  *
- * Places are made in chunks that never move, because the loop's queue is linked through them.
+ * Places are made in chunks that never move, because those who are due are called through them.
  */
 #include "handle.h"
 
@@ -11,20 +11,6 @@
 #include <stdlib.h>
 
 #include "loop_impl.h"
-
-static int run_slot(struct call *call)
-{
-    struct slot *slot = CONTAINER_OF(call, struct slot, call);
-    loop_fn *fn = slot->fn;
-    void *arg = slot->arg;
-    loop_slot_give_back(slot, false); /* before the call: from now on cancelling has no effect */
-    return fn(arg);
-}
-
-static void drop_slot(struct call *call)
-{
-    loop_slot_give_back(CONTAINER_OF(call, struct slot, call), false);
-}
 
 static APART bool make_chunk(struct task_loop *loop)
 {
@@ -35,13 +21,11 @@ static APART bool make_chunk(struct task_loop *loop)
             return false;
         loop->chunks = chunks;
     }
-    struct slot *slots = aligned_alloc(sizeof *slots, SLOTS_IN_A_CHUNK * sizeof *slots);
+    struct slot *slots = calloc(SLOTS_IN_A_CHUNK, sizeof *slots);
     if (slots == NULL)
         return false;
     for (uint32_t i = 0; i < SLOTS_IN_A_CHUNK; i++)
-        slots[i] = (struct slot){.call = {.fn = run_slot, .drop = drop_slot},
-                                 .loop = loop,
-                                 .id = n * SLOTS_IN_A_CHUNK + i};
+        slots[i].id = n * SLOTS_IN_A_CHUNK + i;
     loop->chunks[n] = (struct chunk){slots, UINT64_MAX, loop->open};
     loop->open = n;
     loop->chunk_count++;
@@ -73,10 +57,7 @@ static void put_back(struct task_loop *loop, const struct slot *slot)
 
 struct slot *loop_slot_take(struct task_loop *loop, loop_fn *fn, void *arg)
 {
-    struct slot *slot = loop->at_hand;
-    loop->at_hand = NULL;
-    if (slot == NULL)
-        slot = take_out(loop);
+    struct slot *slot = take_out(loop);
     if (slot == NULL)
         return NULL;
     slot->fn = fn;
@@ -84,54 +65,81 @@ struct slot *loop_slot_take(struct task_loop *loop, loop_fn *fn, void *arg)
     return slot;
 }
 
-void loop_slot_give_back(struct slot *slot, bool cancelled)
+void loop_slot_give_back(struct task_loop *loop, struct slot *slot, bool cancelled)
 {
-    struct task_loop *loop = slot->loop;
     slot->generation = (slot->generation | 1) + 1 + cancelled;
     slot->fn = NULL;
-    if (loop->at_hand == NULL)
-        loop->at_hand = slot;
-    else
-        put_back(loop, slot);
+    put_back(loop, slot);
 }
 
-/* The slot that a ticket names, whoever stands there now. */
+/* --- tickets -------------------------------------------------------------------------------- */
+
+/* A timer's number: this bit, which no number in line will ever reach, the count, and the place. */
+#define TIMER ((uint64_t)1 << 63)
+#define GENERATION(n) ((uint32_t)((n) >> 32) & INT32_MAX)
+
+struct handle loop_slot_handle(struct task_loop *loop, const struct slot *slot)
+{
+    uint64_t generation = slot->generation & INT32_MAX;
+    return (struct handle){loop, TIMER | generation << 32 | slot->id};
+}
+
+static bool is_timer(struct handle handle)
+{
+    return handle.loop != NULL && (handle.number & TIMER) != 0;
+}
+
+/* The slot that a timer's ticket names, whoever stands there now. */
 static struct slot *named(struct handle handle)
 {
-    if (handle.loop == NULL || handle.slot / SLOTS_IN_A_CHUNK >= handle.loop->chunk_count)
+    uint32_t id = (uint32_t)handle.number;
+    if (!is_timer(handle) || id / SLOTS_IN_A_CHUNK >= handle.loop->chunk_count)
         return NULL;
-    return loop_slot_at(handle.loop, handle.slot);
+    return loop_slot_at(handle.loop, id);
 }
 
-struct slot *loop_slot_find(struct handle handle)
+/* The slot of a timer that is waiting or in line; NULL if it is gone. */
+static struct slot *find(struct handle handle)
 {
     struct slot *slot = named(handle);
-    return slot != NULL && slot->generation == handle.generation && slot->fn != NULL ? slot : NULL;
+    bool same = slot != NULL && GENERATION(handle.number) == (slot->generation & INT32_MAX);
+    return same && slot->fn != NULL ? slot : NULL;
 }
 
 bool handle_cancel(struct handle handle)
 {
     /* EXERCISE 4.2 handle_cancel: take it out, wherever it waits */
-    struct slot *slot = loop_slot_find(handle);
+    struct task_loop *loop = handle.loop;
+    if (loop == NULL)
+        return false;
+    if (!is_timer(handle))
+        return ring_take_back(&loop->line, handle.number);
+    struct slot *slot = find(handle);
     if (slot == NULL)
         return false;
-    if (!timers_remove(&handle.loop->timers, slot->id))
-        loop_unqueue(handle.loop, &slot->call);
-    loop_slot_give_back(slot, true);
+    if (!timers_remove(&loop->timers, slot->id))
+        ring_take_back(&loop->line, slot->number); /* it is due */
+    loop_slot_give_back(loop, slot, true);
     return true;
     /* END 4.2 */
 }
 
 bool handle_cancelled(struct handle handle)
 {
+    if (handle.loop == NULL)
+        return false;
+    if (!is_timer(handle))
+        return ring_was_taken_back(&handle.loop->line, handle.number);
     const struct slot *slot = named(handle);
-    return slot != NULL && slot->fn == NULL && slot->generation == (handle.generation | 1) + 2;
+    uint32_t cancelled = (GENERATION(handle.number) | 1) + 2;
+    return slot != NULL && slot->fn == NULL &&
+           (slot->generation & INT32_MAX) == (cancelled & INT32_MAX);
 }
 
 double handle_when(struct handle handle)
 {
     int64_t when;
-    const struct slot *slot = loop_slot_find(handle);
+    const struct slot *slot = find(handle);
     if (slot == NULL || !timers_when(&handle.loop->timers, slot->id, &when))
         return NAN;
     return (double)when / 1e9;

@@ -3,8 +3,8 @@
  * @brief A callback that was queued, and can be taken back.
  *
  * loop_call_soon() answers with a handle: a ticket for the callback. It is a small value, copied
- * freely. It names a place in the loop's table and says which of the callbacks that ever stood
- * there it means, so a ticket kept too long has no effect on whoever stands there today.
+ * freely. It has a number on it that no other ticket of the loop has, so one that is kept too long
+ * has no effect on anybody else.
  */
 #ifndef HANDLE_H
 #define HANDLE_H
@@ -20,9 +20,8 @@ struct task_loop;
 
 /** A ticket. All bytes zero: for no callback. Of no use after loop_free(). */
 struct handle {
-    struct task_loop *loop; /**< Where the callback is queued. */
-    uint32_t slot;          /**< Its place there. */
-    uint32_t generation;    /**< The how-many-th callback of that place it is. */
+    struct task_loop *loop; /**< Where the callback waits. */
+    uint64_t number;        /**< Which one it is: its number in line, or what tells a timer. */
 };
 
 /**

@@ -49,27 +49,29 @@ bool loop_is_closed(const struct task_loop *loop)
 
 /* --- a loop is a dispatcher ----------------------------------------------------------------- */
 
+/* A loop that runs here belongs here; one that does not run has only its mark. */
+static inline void must_be_at_home(const struct task_loop *loop)
+{
+    if (running != loop && loop->thread != &running)
+        die("call_soon from another thread: use loop_call_soon_threadsafe()");
+}
+
 static int soon(struct dispatcher *d, struct call *call)
 {
     struct task_loop *loop = as_loop(d);
-    if (loop->thread != &running)
-        die("call_soon from another thread: use loop_call_soon_threadsafe()");
+    must_be_at_home(loop);
     if (d->closed)
         return ERR_CLOSED;
+    call->after = loop->line.end + loop->turn;
     call_queue_push(&loop->ready, call);
     return 0;
 }
 
-void loop_unqueue(struct task_loop *loop, struct call *call)
-{
-    if (call == loop->last) /* those before it have run: then this is the ring, and none is left */
-        loop->last = call->previous;
-    call_queue_remove(call);
-}
 
 static void forget(struct dispatcher *d, struct call *call)
 {
-    loop_unqueue(as_loop(d), call);
+    (void)d;
+    call_queue_remove(call);
 }
 
 static void report(struct dispatcher *d, const struct problem *problem)
@@ -85,6 +87,7 @@ static void gone(struct dispatcher *d)
     for (uint32_t i = 0; i < loop->chunk_count; i++)
         free(loop->chunks[i].slots);
     free(loop->chunks);
+    ring_free(&loop->line);
     timers_free(&loop->timers);
     free(loop);
 }
@@ -106,26 +109,25 @@ void loop_set_exception_handler(struct task_loop *loop,
 
 /* --- queueing ------------------------------------------------------------------------------- */
 
-static void write_handle(struct handle *out, const struct slot *slot)
+static void write_handle(struct handle *out, struct handle handle)
 {
     if (out != NULL)
-        *out = slot == NULL ? (struct handle){0}
-                            : (struct handle){slot->loop, slot->id, slot->generation};
+        *out = handle;
 }
 
 int loop_call_soon(struct task_loop *loop, loop_fn *fn, void *arg, struct handle *out)
 {
-    write_handle(out, NULL);
+    write_handle(out, (struct handle){0});
+    must_be_at_home(loop);
     /* EXERCISE 4.1 loop_call_soon: a place, and the end of the queue */
     if (fn == NULL)
         return ERR_VALUE;
     if (loop->dispatcher.closed)
         return ERR_CLOSED;
-    struct slot *slot = loop_slot_take(loop, fn, arg);
-    if (slot == NULL)
+    if (!ring_push(&loop->line, fn, arg))
         return -ENOMEM;
-    write_handle(out, slot);
-    return soon(&loop->dispatcher, &slot->call);
+    write_handle(out, (struct handle){loop, loop->line.end - 1});
+    return 0;
     /* END 4.1 */
 }
 
@@ -150,7 +152,7 @@ static int64_t nanoseconds(double seconds)
 
 int loop_call_at(struct task_loop *loop, double when, loop_fn *fn, void *arg, struct handle *out)
 {
-    write_handle(out, NULL);
+    write_handle(out, (struct handle){0});
     if (fn == NULL || isnan(when))
         return ERR_VALUE;
     if (loop->dispatcher.closed)
@@ -160,16 +162,16 @@ int loop_call_at(struct task_loop *loop, double when, loop_fn *fn, void *arg, st
         return -ENOMEM;
     int error = timers_add(&loop->timers, slot->id, nanoseconds(when));
     if (error)
-        loop_slot_give_back(slot, false);
+        loop_slot_give_back(loop, slot, false);
     else
-        write_handle(out, slot);
+        write_handle(out, loop_slot_handle(loop, slot));
     return error;
 }
 
 int loop_call_later(struct task_loop *loop, double delay, loop_fn *fn, void *arg,
                     struct handle *out)
 {
-    write_handle(out, NULL);
+    write_handle(out, (struct handle){0});
     if (isnan(delay))
         return ERR_VALUE;
     if (loop->dispatcher.closed)
@@ -179,13 +181,18 @@ int loop_call_later(struct task_loop *loop, double delay, loop_fn *fn, void *arg
 
 size_t loop_pending(const struct task_loop *loop)
 {
-    size_t n = loop->timers.count;
+    size_t n = loop->timers.count + ring_count(&loop->line);
     for (const struct call *c = loop->ready.ring.next; c != &loop->ready.ring; c = c->next)
         n++;
     return n;
 }
 
 /* --- running -------------------------------------------------------------------------------- */
+
+static bool is_idle(const struct task_loop *loop)
+{
+    return loop->line.first == loop->line.end && call_queue_empty(&loop->ready);
+}
 
 /* How long the poller may sleep, with nothing to do. */
 static APART double longest_wait(struct task_loop *loop)
@@ -197,16 +204,28 @@ static APART double longest_wait(struct task_loop *loop)
     return wait > 0 ? wait : 0;
 }
 
+static int run_timer(void *arg)
+{
+    struct slot *slot = arg;
+    loop_fn *fn = slot->fn;
+    arg = slot->arg;
+    loop_slot_give_back(running, slot, false); /* first: from now on cancelling has no effect */
+    return fn(arg);
+}
+
 /* The timers that are due come behind what is ready, in the order of their deadlines. */
-static APART void queue_due_timers(struct task_loop *loop, const struct timer *first)
+static APART void queue_due_timers(struct task_loop *loop)
 {
     /* EXERCISE 4.3 queue_due_timers: those whose time has come */
     int64_t now = nanoseconds(loop_time(loop));
+    const struct timer *first = timers_first(&loop->timers);
     while (first != NULL && first->when <= now) {
         struct slot *slot = loop_slot_at(loop, first->id);
         __builtin_prefetch(slot); /* a pop takes as long as memory needs to bring it */
+        if (!ring_push(&loop->line, run_timer, slot))
+            break; /* no memory: it stays where it is, and is late */
         timers_pop(&loop->timers);
-        call_queue_push(&loop->ready, &slot->call);
+        slot->number = loop->line.end - 1;
         first = timers_first(&loop->timers);
     }
     /* END 4.3 */
@@ -217,26 +236,55 @@ static APART void report_failure(struct task_loop *loop, int error)
     dispatcher_report(&loop->dispatcher, "a callback failed", error, NULL);
 }
 
+/* Who is queued from now on waits for the next turn. */
+static void begin_batch(struct task_loop *loop)
+{
+    loop->batch_end = loop->line.end;
+    loop->turn++;
+}
+
+/*
+ * Runs the oldest of the batch; false: none is left. There are two queues, of calls that lie in
+ * their owners and of callbacks that have a place in line, but one order: each call knows how many
+ * came before it in that line, where the beginning of each batch counts as one more. So the calls
+ * of the next batch are behind everything in this one.
+ */
+static INTO bool run_next(struct task_loop *loop, int *error)
+{
+    for (;;) {
+        struct call *call = loop->ready.ring.next;
+        if (call->after < loop->line.first + loop->turn) { /* never, if it is the ring itself */
+            call_queue_remove(call);
+            *error = call->fn(call);
+            return true;
+        }
+        if (loop->line.first >= loop->batch_end)
+            return false;
+        struct callback callback = ring_pop(&loop->line);
+        if (callback.fn == NULL)
+            continue; /* it was taken back */
+        *error = callback.fn(callback.arg);
+        return true;
+    }
+}
+
 /* One turn; answers how many callbacks ran, or the poller's error. */
-static int turn(struct task_loop *loop)
+static INTO int turn(struct task_loop *loop)
 {
     /* EXERCISE 4.6 turn: poll, timers, and one batch */
     struct poller *poller = loop->dispatcher.poller;
-    bool busy = !call_queue_empty(&loop->ready) || loop->stopping;
-    int error = poller->ops->poll(poller, busy ? 0 : longest_wait(loop)); /* 2, and 3 inside it */
-    int ran = 0;
+    bool busy = !is_idle(loop) || loop->stopping;
+    int error = 0, ran = 0;
+    if (!busy || !poller_is_quiet(poller))
+        error = poller->ops->poll(poller, busy ? 0 : longest_wait(loop)); /* 2, and 3 inside it */
     if (error)
         return error;
-    const struct timer *first = timers_first(&loop->timers);
-    if (first != NULL) /* else not even the clock is read */
-        queue_due_timers(loop, first); /* 4 */
-    loop->last = loop->ready.ring.previous; /* 5: up to the one that is the last now */
-    while (loop->last != &loop->ready.ring) {
-        struct call *call = loop->ready.ring.next;
-        loop_unqueue(loop, call);
-        int failed = call->fn(call);
-        if (failed < 0)
-            report_failure(loop, failed);
+    if (loop->timers.count > 0) /* else not even the clock is read */
+        queue_due_timers(loop); /* 4 */
+    begin_batch(loop); /* 5 */
+    while (run_next(loop, &error)) {
+        if (error < 0)
+            report_failure(loop, error);
         ran++;
     }
     return ran;
@@ -361,19 +409,21 @@ struct task_loop *loop_new(struct poller *poller)
     if (poller == NULL)
         return NULL;
     struct task_loop *loop = calloc(1, sizeof *loop);
-    if (loop == NULL) {
+    if (loop == NULL || !ring_init(&loop->line)) {
+        free(loop);
         poller->ops->close(poller);
         errno = ENOMEM;
         return NULL;
     }
     dispatcher_init(&loop->dispatcher, &loop_ops);
     call_queue_init(&loop->ready);
-    loop->last = &loop->ready.ring;
+    loop->ready.ring.after = UINT64_MAX;
     loop->open = NO_CHUNK;
     loop->thread = &running;
     int error = poller->ops->bind(poller, &loop->dispatcher);
     if (error) {
         poller->ops->close(poller);
+        ring_free(&loop->line);
         free(loop);
         errno = error == ERR_BUSY ? EBUSY : -error;
         return NULL;
@@ -389,8 +439,9 @@ int loop_close(struct task_loop *loop)
         return 0;
     loop->dispatcher.closed = true;
     call_queue_drop(&loop->ready);
+    ring_clear(&loop->line);
     while (timers_first(&loop->timers) != NULL)
-        loop_slot_give_back(loop_slot_at(loop, timers_pop(&loop->timers)), false);
+        loop_slot_give_back(loop, loop_slot_at(loop, timers_pop(&loop->timers)), false);
     dispatcher_shut(&loop->dispatcher);
     loop->dispatcher.poller->ops->close(loop->dispatcher.poller);
     loop->dispatcher.poller = NULL;

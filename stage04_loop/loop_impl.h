@@ -8,22 +8,24 @@
 #define LOOP_IMPL_H
 
 #include "loop.h"
+#include "ring.h"
 #include "timers.h"
 
 /** Kept out of the way of those who call it, because they seldom do. */
 #define APART __attribute__((noinline))
+/** Put into those who call it, for the sake of the one that does so all the time. */
+#define INTO inline __attribute__((always_inline))
 
 /**
- * A place for one callback. It is waiting for its time (its id has a deadline), or queued, or free.
- * Its memory stays where it is as long as the loop lives. One cache line.
+ * A place for what a timer will call. It is waiting for its time (its id has a deadline), or due
+ * and in line, or free. Its memory stays where it is as long as the loop lives.
  */
 struct slot {
-    struct call call; /**< While queued. */
-    loop_fn *fn;      /**< NULL while free. */
+    loop_fn *fn; /**< NULL while free. */
     void *arg;
-    struct task_loop *loop;
+    uint64_t number; /**< In line, when it is due. */
     uint32_t id;
-    uint32_t generation; /**< Twice the number of callbacks that have left, plus one if the last of
+    uint32_t generation; /**< Twice the number of timers that have left, plus one if the last of
                               them was cancelled. */
 };
 
@@ -31,7 +33,7 @@ enum { SLOTS_IN_A_CHUNK = 64 };
 #define NO_CHUNK UINT32_MAX
 
 /**
- * A page of slots. The lowest free one is taken first, so that callbacks that are made one after
+ * A few slots together. The lowest free one is taken first, so that timers that are set one after
  * the other stand one behind the other, whatever the order in which the last ones left.
  */
 struct chunk {
@@ -43,11 +45,12 @@ struct chunk {
 struct task_loop {
     struct dispatcher dispatcher; /* first: a loop is one */
 
-    struct call_queue ready; /**< Oldest first. */
-    struct call *last; /**< The last of those that this turn runs; the ring itself: none is left. */
+    uint64_t turn;           /**< How many batches have begun. */
+    struct call_queue ready; /**< The calls of futures and tasks, oldest first. */
+    struct ring line;        /**< The callbacks, oldest first. For the order of both: run_next(). */
+    uint64_t batch_end;      /**< The number of the first callback that this one does not run. */
     struct timers timers;
 
-    struct slot *at_hand; /**< A free slot that was just in use, so it is in the cache; or NULL. */
     struct chunk *chunks;
     uint32_t chunk_count;
     uint32_t open; /**< The first chunk with a free slot, or NO_CHUNK. */
@@ -65,16 +68,13 @@ static inline struct slot *loop_slot_at(const struct task_loop *loop, uint32_t i
     return &loop->chunks[id / SLOTS_IN_A_CHUNK].slots[id % SLOTS_IN_A_CHUNK];
 }
 
-/** The slot of a callback that is still waiting or queued; NULL if it is gone. */
-struct slot *loop_slot_find(struct handle handle);
-
-/** Takes a call out of the queue, if it is there. */
-void loop_unqueue(struct task_loop *loop, struct call *call);
-
-/** A slot for a callback; NULL if there is no memory. */
+/** A place for a timer's callback; NULL if there is no memory. */
 struct slot *loop_slot_take(struct task_loop *loop, loop_fn *fn, void *arg);
 
-/** The callback has left. */
-void loop_slot_give_back(struct slot *slot, bool cancelled);
+/** The timer has left. */
+void loop_slot_give_back(struct task_loop *loop, struct slot *slot, bool cancelled);
+
+/** The ticket of the timer that stands there. */
+struct handle loop_slot_handle(struct task_loop *loop, const struct slot *slot);
 
 #endif

@@ -9,6 +9,8 @@
 #ifndef POLLER_H
 #define POLLER_H
 
+#include <stdatomic.h>
+
 #include "dispatcher.h"
 
 /** @defgroup poller Pollers
@@ -36,7 +38,16 @@ struct poller_ops {
 /** The first member of every poller. */
 struct poller {
     const struct poller_ops *ops; /**< What kind it is. */
+    /** A look would find nothing: a loop that has something to do need not ask. Whoever has news
+     * for the poller, on whatever thread, sets it to false. */
+    atomic_bool quiet;
 };
+
+/** @param p a poller. @return whether a poll that does not wait would be in vain. */
+static inline bool poller_is_quiet(struct poller *p)
+{
+    return atomic_load_explicit(&p->quiet, memory_order_relaxed);
+}
 
 /** @return a poller that knows only the system's monotonic clock; NULL with errno ENOMEM. */
 struct poller *clock_poller_new(void);

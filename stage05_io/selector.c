@@ -76,6 +76,7 @@ void selector_release(struct selector *s)
 static int want(struct selector *s, struct watch *w, unsigned wanted)
 {
     s->count += (size_t)(wanted != 0) - (size_t)(w->wanted != 0);
+    atomic_store_explicit(&s->poller.quiet, false, memory_order_relaxed);
     w->wanted = (unsigned char)wanted;
     return w->steady && w->level == 0 ? 0 : s->ops->update(s, w);
 }
@@ -447,6 +448,8 @@ static double poller_now(struct poller *p)
 static int poller_poll(struct poller *p, double timeout)
 {
     struct selector *s = from(p);
+    if (s->count == 0) /* before we look into the mailbox: what comes after that makes it false */
+        atomic_exchange(&p->quiet, true);
     bool mail = mailbox_signalled(s->mailbox);
     if (!(timeout > 0) || s->always != NULL || mail)
         timeout = 0;

@@ -88,7 +88,8 @@ static void knock(struct mailbox *box)
     const uint64_t one = 1; /* what an eventfd takes; to a pipe it is eight bytes as any others */
     if (atomic_load_explicit(&box->signalled, memory_order_relaxed))
         return;
-    atomic_store_explicit(&box->signalled, true, memory_order_release);
+    atomic_store(&box->signalled, true);
+    atomic_store(&box->dispatcher->poller->quiet, false);
     while (write(box->write_fd, &one, sizeof one) < 0 && errno == EINTR)
         continue;
 }
@@ -164,7 +165,7 @@ void mailbox_free(struct mailbox *box)
 
 bool mailbox_signalled(struct mailbox *box)
 {
-    return atomic_load_explicit(&box->signalled, memory_order_acquire);
+    return atomic_load(&box->signalled);
 }
 
 bool mailbox_expects(struct mailbox *box)

@@ -58,10 +58,10 @@ static int queue_note(void *arg)
 
 static void a_callback_must_be_a_function(void)
 {
-    struct handle h = {.slot = 77};
+    struct handle h = {.number = 77};
     step("loop_call_soon(loop, NULL, …)");
     expect_error(loop_call_soon(fixture_loop(), NULL, NULL, &h), ERR_VALUE);
-    expect_true("the ticket is for nothing", h.loop == NULL && h.slot == 0 && h.generation == 0);
+    expect_true("the ticket is for nothing", h.loop == NULL && h.number == 0);
     expect_int(loop_pending(fixture_loop()), 0);
     expect_int(fixture_pump(), 0);
 }
@@ -70,12 +70,12 @@ static void a_closed_loop_refuses_everything(void)
 {
     struct task_loop *loop = fixture_loop();
     struct future *f = new_future();
-    struct handle h = {.slot = 77};
+    struct handle h = {.number = 77};
     value out = value_int(-77);
     expect_ok(loop_close(loop));
     step("loop_call_soon() after the close");
     expect_error(loop_call_soon(loop, note, "x", &h), ERR_CLOSED);
-    expect_true("the ticket is for nothing", h.loop == NULL && h.slot == 0);
+    expect_true("the ticket is for nothing", h.loop == NULL && h.number == 0);
     step("loop_run_once() after the close");
     expect_error(loop_run_once(loop), ERR_CLOSED);
     step("loop_run_forever() after the close");
@@ -244,7 +244,7 @@ static void each_callback_has_a_ticket_of_its_own(void)
     step("two callbacks, two tickets");
     expect_ok(loop_call_soon(fixture_loop(), note, "a", &a));
     expect_ok(loop_call_soon(fixture_loop(), note, "b", &b));
-    expect_true("they differ", a.slot != b.slot || a.generation != b.generation);
+    expect_true("they differ", a.number != b.number);
     expect_int(loop_pending(fixture_loop()), 2);
 }
 
@@ -727,12 +727,12 @@ static void no_memory_for_a_callback_queues_nothing(void)
     step("loop_call_soon() without memory, until it works without asking for any");
     for (; want < 2000; want++) {
         fail_allocation(1);
-        h = (struct handle){.slot = 77};
+        h = (struct handle){.number = 77};
         int error = loop_call_soon(loop, count, &runs, &h);
         if (allocation_failed()) {
             failed = true;
             expect_error(error, -ENOMEM);
-            expect_true("the ticket is for nothing", h.loop == NULL && h.slot == 0);
+            expect_true("the ticket is for nothing", h.loop == NULL && h.number == 0);
             expect_int(loop_pending(loop), want);
             expect_ok(loop_call_soon(loop, count, &runs, &h));
         } else {

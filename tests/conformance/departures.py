@@ -91,6 +91,7 @@ def take_back(f, callback):
     for handle in f._loop._ready:
         if handle._callback is callback:
             handle.cancel()
+            handle.gone = True
 
 
 class Link:
@@ -222,9 +223,9 @@ def timer_before(self, other):
 
 
 def leave_queue(loop):
-    """H03: a callback that is taken back is gone; CPython leaves it in the queue, to be skipped in a
-    turn that does not wait."""
-    for handle in [handle for handle in loop._ready if handle._cancelled]:
+    """A callback that the library itself takes back is gone; one that its owner cancels leaves a gap,
+    as in CPython, which makes the next turn one that does not wait."""
+    for handle in [handle for handle in loop._ready if handle.gone]:
         loop._ready.remove(handle)
 
 

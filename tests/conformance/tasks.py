@@ -22,6 +22,7 @@ class Future(departures.Future):
 
 class Handle(events.Handle):
     ran = False
+    gone = False  # taken back by the library itself: see departures.leave_queue()
 
     def _run(self):
         self.ran = True
@@ -31,6 +32,7 @@ class Handle(events.Handle):
 
 class Timer(events.TimerHandle):
     ran = False
+    gone = False
 
     def _run(self):
         self.ran = True

@@ -54,7 +54,7 @@ static const struct poller_ops virtual_ops = {
 struct poller *virtual_poller(const char *kind)
 {
     (void)kind;
-    the_clock = (struct virtual_clock){{&virtual_ops}, 1000, INFINITY};
+    the_clock = (struct virtual_clock){{.ops = &virtual_ops}, 1000, INFINITY};
     return &the_clock.poller;
 }
 
