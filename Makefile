@@ -228,19 +228,20 @@ bench: ## ONLY=… QUICK=1  measure, against what is installed
 bench-deps: ## install what bench compares with (Debian, Ubuntu)
 	@tests/bench/deps
 conformance: ## SEED=… PROGRAMS=…  compare with CPython
+conformance-bugs: ## … and does that find bugs?
 coverage-of-contract: ## each promise, and the checks that hold it
 mistakes: ## do the checks find the typical mistakes?
 mutants: ## … and machine-made ones?
 blame: ## … and name the right exercise?
 
-# Each of these is a script, tests/VERB or tests/VERB/run. What was given on the command line
-# (EX=3.1) is in its environment; so is the variant.
+# Each of these is a script, tests/VERB or tests/VERB/run (for a-b also tests/a/b). What was given
+# on the command line (EX=3.1) is in its environment; so is the variant.
 delegated := workbook hint next debug valgrind doctor predict update bench conformance \
-             coverage-of-contract mistakes mutants blame
+             conformance-bugs coverage-of-contract mistakes mutants blame
 $(delegated):
-	@for script in tests/$@/run tests/$@; do \
+	@for script in tests/$@/run tests/$@ tests/$(subst -,/,$@); do \
 	    if [ -f $$script ] && [ -x $$script ]; then \
-	        case $@ in workbook | mistakes | mutants | blame) \
+	        case $@ in workbook | conformance-bugs | mistakes | mutants | blame) \
 	            command -v python3 > /dev/null || { \
 	                echo "make $@ is made with Python 3: install python3" >&2; exit 2; } ;; \
 	        esac; \

@@ -13,7 +13,7 @@
 #include "task.h"
 
 enum { LEVEL_FUTURES = 1, LEVEL_TASKS, LEVEL_LOOP, LEVEL_IO };
-enum { SLOTS = 10, FOREIGN = 9, HANDLES = 6, NUMBERS = 400 };
+enum { SLOTS = 10, FOREIGN = 9, HANDLES = 32, NUMBERS = 400 };
 
 /** A callback of the program: its address is what is compared when it is removed. */
 struct script {

@@ -1,8 +1,10 @@
 """Runs random programs on the C library and on Python, and compares what they did.
 
     conformance.py DRIVER --seed N --programs N [--level NAME] [--jobs N]
+        --first                                stops at the first difference
+        --shrink N                             so many seconds for each difference, not 60
+        --show N                               prints the Nth program of each level instead
     conformance.py DRIVER --file FILE          programs from a file; "-" is standard input
-    conformance.py --show LEVEL NUMBER         prints one program
 """
 import argparse
 import gc
@@ -19,6 +21,7 @@ import generate
 
 CHUNK = 500
 PATIENCE = 60  # seconds for a chunk
+SEEDS = 1000000  # so many programs has a seed
 sys.setrecursionlimit(20000)  # asyncio cancels along a chain of tasks by recursion
 
 
@@ -57,9 +60,8 @@ def drive_c(driver, lines, flush=False, patience=PATIENCE):
             err.seek(0)
             text = out.read().decode(errors="replace")
             said = err.read().decode(errors="replace").strip()
-    if code == 2:
-        sys.stderr.write(said + "\n")
-        sys.exit(2)
+    if code == 2:  # the driver's way to say that it is no program
+        raise Trouble(said.replace("conformance: ", ""))
     traces = text.split("#")[1:]
     return [t.split("\n")[1:-1] for t in traces], (how + " " + said).strip() if how else ""
 
@@ -98,36 +100,34 @@ def differs(driver, program):
     return c_trace(driver, json.dumps(program)) != python_trace(program)
 
 
-def compare_chunk(driver, programs):
-    """Returns the programs on which the two differ."""
-    lines = [json.dumps(p, separators=(",", ":")) for p in programs]
-    traces, how = drive_c(driver, lines)
-    bad = []
-    if how:  # find the one that did it, then go on behind it
-        traces, how = drive_c(driver, lines, flush=True)
-        if not how:
-            raise Trouble("the driver failed once and not again")
-        at = max(len(traces) - 1, 0)
-        bad.append(programs[at])
-        programs, rest = programs[:at], programs[at + 1:]
-        traces = traces[:at]
-        if rest:
-            bad += compare_chunk(driver, rest)
-    gc.freeze()  # a collection looks only at what one program has made
-    for program, trace in zip(programs, traces):
-        if python_trace(program) != trace:
-            bad.append(program)
-    return bad
+def compare_chunk(driver, programs, limit=20):
+    """Where in the list the programs are on which the two differ, but not many more than `limit`."""
+    bad, at = [], 0
+    while at < len(programs) and len(bad) < limit:
+        lines = [json.dumps(p, separators=(",", ":")) for p in programs[at:]]
+        traces, how = drive_c(driver, lines)
+        whole = len(lines)
+        if how:  # find the one that did it, then go on behind it
+            traces, how = drive_c(driver, lines, flush=True)
+            if not how:
+                raise Trouble("the driver failed once and not again")
+            whole = max(len(traces) - 1, 0)
+        gc.freeze()  # a collection looks only at what one program has made
+        bad += [at + i for i in range(whole) if traces[i:i + 1] != [python_trace(programs[at + i])]]
+        if how:
+            bad.append(at + whole)
+        at += whole + 1
+    return bad[:limit]
 
 
 def work(job):
-    driver, level, first, count, limit = job
+    driver, level, seed, first, count, limit = job
     gc.disable()
-    programs = [generate.make(level, first + i) for i in range(count)]
-    bad = compare_chunk(driver, programs)
+    programs = [generate.make(level, seed * SEEDS + first + i) for i in range(count)]
+    bad = [(first + at + 1, programs[at]) for at in compare_chunk(driver, programs, limit)]
     gc.unfreeze()
     gc.collect()
-    return level, count, bad[:limit]
+    return level, count, bad
 
 
 # ---- shrinking ----------------------------------------------------------------------------------
@@ -160,7 +160,7 @@ def variants(node, top=True):
             yield node[:i] + [smaller] + node[i + 1:]
 
 
-def shrink(driver, program, seconds=60):
+def shrink(driver, program, seconds):
     until = time.monotonic() + seconds
     again = True
     while again and time.monotonic() < until:
@@ -193,9 +193,8 @@ def side_by_side(c, python):
     return "\n".join(out)
 
 
-def explain(driver, program, shrunk=True):
-    if shrunk:
-        program = shrink(driver, program)
+def explain(driver, program, seconds):
+    program = shrink(driver, program, seconds)
     line = json.dumps(program)
     print("%s\n%s\n" % (line, side_by_side(c_trace(driver, line), python_trace(program))))
 
@@ -204,7 +203,7 @@ def explain(driver, program, shrunk=True):
 
 def read_programs(path):
     try:
-        with (sys.stdin if path == "-" else open(path)) as f:
+        with open(0 if path == "-" else path, errors="replace") as f:
             lines = [line for line in f if line.strip() and not line.startswith("#")]
     except OSError as e:
         complain("cannot read %s: %s" % (path, e.strerror))
@@ -214,10 +213,26 @@ def read_programs(path):
             program = json.loads(line)
             if not isinstance(program, list) or program[0] not in range(len(generate.LEVELS)):
                 raise ValueError
-        except (ValueError, IndexError):
+        except (ValueError, IndexError, RecursionError):
             complain("%s: program %d is not readable" % (path, i + 1))
         programs.append(program)
+    if not programs:
+        complain("%s: there is no program in it" % path)
     return programs
+
+
+def compare_file(driver, path, programs):
+    try:
+        return compare_chunk(driver, programs)
+    except Trouble as e:
+        complain("%s: %s" % (path, e))
+    except Exception as e:
+        for i, program in enumerate(programs):
+            try:
+                python_trace(program)
+            except Exception:
+                complain("%s: program %d: an operand is missing or wrong: %s" % (path, i + 1, e))
+        raise
 
 
 def complain(text):
@@ -233,47 +248,47 @@ def main():
     parser.add_argument("--level")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("--file")
+    parser.add_argument("--first", action="store_true")
     parser.add_argument("--show", type=int)
-    parser.add_argument("--no-shrink", action="store_true")
+    parser.add_argument("--shrink", type=int, default=60)
     options = parser.parse_args()
     if options.level and options.level not in generate.LEVELS:
         complain("LEVEL is one of " + " ".join(generate.LEVELS))
     levels = [i for i, name in enumerate(generate.LEVELS)
               if i in generate.MAKERS and options.level in (None, "", name)]
+    seed = options.seed if options.seed is not None else int.from_bytes(os.urandom(3), "big")
     if options.show is not None:
         for level in levels:
-            print(json.dumps(generate.make(level, options.show)))
+            print(json.dumps(generate.make(level, seed * SEEDS + options.show - 1)))
         return 0
     if options.file:
         programs = read_programs(options.file)
-        try:
-            bad = compare_chunk(options.driver, programs)
-        except Exception as e:
-            complain("%s: not a program: %s" % (options.file, e or type(e).__name__))
-        for program in bad[:5]:
-            explain(options.driver, program, not options.no_shrink)
+        bad = compare_file(options.driver, options.file, programs)
+        for at in bad[:5]:
+            explain(options.driver, programs[at], options.shrink)
         print("conformance: %d programs of %s, %d differ" % (len(programs), options.file, len(bad)))
         return 1 if bad else 0
 
-    seed = options.seed if options.seed is not None else int.from_bytes(os.urandom(3), "big")
+    if options.programs == 0:
+        complain("PROGRAMS is 0: nothing to compare")
     share = [options.programs // len(levels) + (i < options.programs % len(levels))
              for i in range(len(levels))]
-    jobs = []
-    for level, count in zip(levels, share):
-        for at in range(0, count, CHUNK):
-            jobs.append((options.driver, level, seed * 1000000 + at, min(CHUNK, count - at), 20))
+    jobs = [(options.driver, level, seed, at, min(CHUNK, count - at), 1 if options.first else 20)
+            for at in range(0, max(share), CHUNK) for level, count in zip(levels, share) if at < count]
     started = time.monotonic()
     done = {level: 0 for level in levels}
     bad = {level: [] for level in levels}
     with multiprocessing.Pool(options.jobs) as pool:
-        for level, count, found in pool.imap_unordered(work, jobs):
+        for level, count, found in pool.imap(work, jobs):
             done[level] += count
             bad[level] += found
+            if found and options.first:
+                break
     took = time.monotonic() - started
     for level in levels:
-        for program in bad[level][:2]:
-            print("A difference, level %s:" % generate.LEVELS[level])
-            explain(options.driver, program, not options.no_shrink)
+        for n, program in bad[level][:2]:
+            print("A difference, level %s, program %d of seed %d:" % (generate.LEVELS[level], n, seed))
+            explain(options.driver, program, options.shrink)
     failed = sum(len(b) for b in bad.values())
     print("conformance: seed %d: %d programs (%s) in %.1f s, %s"
           % (seed, sum(done.values()), ", ".join("%s %d" % (generate.LEVELS[i], n) for i, n in done.items()),
@@ -282,4 +297,7 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except Trouble as e:
+        complain(e)

@@ -193,13 +193,19 @@ class Task(asyncio.tasks._PyTask):
             self._num_cancels_requested += 1
             self._must_cancel = True
             return True
-        path = []
+        if self in self.w.asked:
+            return super().cancel()
+        path = {}
         task = self
         while isinstance(task, Task) and not task.done() and task not in path:
-            path.append(task)
+            path[task] = True
             task = task._fut_waiter
-        if task not in path:
-            return super().cancel()
+        if task not in path:  # no ring: those on the way need not look for one again
+            before, self.w.asked = self.w.asked, path
+            try:
+                return super().cancel()
+            finally:
+                self.w.asked = before
         for task in path:
             task._num_cancels_requested += 1
         task._must_cancel = task.broke_ring = True

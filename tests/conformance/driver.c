@@ -43,7 +43,7 @@ int main(int argc, char **argv)
         const struct node *program = program_parse(line, ++number_of_line);
         int level = number(program, 0);
         if (level < 0 || level >= (int)(sizeof levels / sizeof levels[0])) {
-            fprintf(stderr, "conformance: line %zu of the program file: level %d does not exist\n",
+            fprintf(stderr, "conformance: program %zu: level %d does not exist\n",
                     number_of_line, level);
             return 2;
         }

@@ -220,6 +220,13 @@ def tasks(m):
             [statements(m, shape, 0, 5) for _ in range(shape.bodies)], script]
 
 
+def many_timers(m, callback):
+    """So many that the heap has three levels, and some are taken out of its middle."""
+    made = 10 + m.below(21)
+    script = [["later", i, 1 + m.below(40), callback] for i in range(made)]
+    return script + [["hc", m.below(made)] for _ in range(1 + m.below(8))] + [["forever"]]
+
+
 def loop(m):
     shape = Shape(3, 1 + m.below(3), 2 + m.below(3), 4 + m.below(4), ACTION_3, BODY_3)
     script = [["fut" if m.chance(0.4) else "task", i] for i in range(shape.slots)]
@@ -238,7 +245,12 @@ def loop(m):
             script.append(action(m, shape))
     if m.chance(0.1):
         script.insert(m.below(len(script)), ["lclose"])
-    return [3, [callback(m, shape) for _ in range(shape.callbacks)],
+    callbacks = [callback(m, shape) for _ in range(shape.callbacks)]
+    if m.chance(0.1):
+        at = m.below(len(script))
+        script[at:at] = many_timers(m, len(callbacks))
+        callbacks.append([["time"]])
+    return [3, callbacks,
             [statements(m, shape, 0, 5) for _ in range(shape.bodies)], script]
 
 

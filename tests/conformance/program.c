@@ -37,7 +37,7 @@ static size_t line_number;
 
 static _Noreturn void broken(const char *what)
 {
-    fprintf(stderr, "conformance: line %zu of the program file: %s\n", line_number, what);
+    fprintf(stderr, "conformance: program %zu: %s\n", line_number, what);
     exit(2);
 }
 

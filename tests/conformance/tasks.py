@@ -10,7 +10,7 @@ from machine import (AGAIN, END, ENDTRY, FINALLY, HANDLER, LEAF, LOOP, RAISE, RE
                      Unknown, catches, compiled, name)
 
 LEVEL_FUTURES, LEVEL_TASKS, LEVEL_LOOP, LEVEL_IO = 1, 2, 3, 4
-SLOTS, FOREIGN, HANDLES, NUMBERS = 10, 9, 6, 400
+SLOTS, FOREIGN, HANDLES, NUMBERS = 10, 9, 32, 400
 AWAIT, TURN, RAW, FUTURE, SLEEP, FRESH, WAIT_FOR, OTHER = range(20, 28)
 SPECIAL = {"aw": AWAIT, "yn": TURN, "y": RAW, "yf": FUTURE, "sleep": SLEEP, "dn": FRESH, "wf": WAIT_FOR,
            "rd": OTHER, "wr": OTHER, "recv": OTHER, "sendall": OTHER}
@@ -163,6 +163,7 @@ class World:
         self.codes = [compiled(block, SPECIAL) for block in program[2]]
         self.slots = [None] * SLOTS
         self.handles = [None] * HANDLES
+        self.asked = {}  # the tasks along which a cancel is just passed on
         self.alive = {}  # tasks that have not ended, and gathers, in the order in which they were made
         self.foreign = Loop(self)
         self.callbacks = [self.callback(i) for i in range(len(self.scripts))]
