@@ -216,7 +216,7 @@ lint: ## lines, markers, chapters: what no compiler looks at
 clean: ## remove build/
 	rm -rf build
 
-workbook: ## DIR=…  make the student's tree
+workbook: ## DIR=… ARCH=…  make the student's tree
 hint: ## EX=…  a hint; again for a stronger one
 next: ## which exercise comes next
 debug: ## EX=…  open the failing check in the debugger

@@ -945,7 +945,7 @@ static void idle_threads_have_ended_when_free_returns(void)
 static const struct check checks[] = {
     CHECK(a_number_of_threads_must_be_possible, "", NULL, ""),
     CHECK(a_job_needs_a_function, "", NULL, "2.8"),
-    CHECK(waiting_for_a_future_that_is_no_job_aborts, "", NULL, ""),
+    CHECK(waiting_for_a_future_that_is_no_job_aborts, "", NULL, "2.8"),
     CHECK(a_job_that_returns_a_positive_number_aborts, "", "2.8", ""),
     CHECK(threads_or_memory_may_be_refused, "S45", NULL, "2.3 2.8"),
     CHECK(a_job_runs_elsewhere_and_completes_here, "S42 B08", "2.8", "2.3 2.4"),

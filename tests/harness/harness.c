@@ -68,7 +68,7 @@ static struct report reports[REPORTS];
 static int report_count;
 static int sockets[SOCKETS], socket_count;
 static unsigned long long random_state;
-static bool keeps_memory;
+static bool keeps_memory, over;
 static int descriptors_before;
 
 /* As snprintf; what does not fit is cut, and that is meant. */
@@ -142,8 +142,14 @@ static void say_why(const struct record *r)
         fprintf(stderr, "%s\n", r->reason);
 }
 
-/* Does nothing, so that a debugger can stop here: `make debug` does. */
+/* Both do nothing, so that a debugger can stop here: `make debug` does. In the second the check's
+ * own frame is gone. */
 __attribute__((noinline)) void harness_stop(void)
+{
+    __asm__ volatile("");
+}
+
+__attribute__((noinline)) void harness_stop_at_end(void)
 {
     __asm__ volatile("");
 }
@@ -156,7 +162,10 @@ void harness_give_up(void)
     if (fork == NULL || strcmp(fork, "no") != 0)
         _exit(0); /* the record says what happened; nothing else of this process matters */
     say_why(record_now);
-    harness_stop();
+    if (over)
+        harness_stop_at_end();
+    else
+        harness_stop();
     ck_abort_msg("failed");
     abort();
 }
@@ -282,18 +291,26 @@ static void judge(const struct fact *f)
         fail_expectation(f, want, got);
 }
 
-/* Judges what was noted elsewhere. Only on the check's own stack. */
+/*
+ * Judges what was noted elsewhere. Only on the check's own stack. Other threads may note more
+ * meanwhile: what stands below the count that was read under the lock does not change any more, and
+ * what comes above it is judged the next time.
+ */
 static void judge_facts(void)
 {
     notice_unwritten();
-    for (int i = 0; i < fact_count; i++)
-        judge(&facts[i]);
     take();
-    fact_count = 0;
+    int n = fact_count, lost = facts_lost;
     give();
-    if (facts_lost > 0)
-        harness_fail(NULL, 0, "%d expectations came too fast: more than %d inside generators",
-                     facts_lost, FACTS);
+    for (int i = 0; i < n; i++)
+        judge(&facts[i]); /* without the lock: it may not come back */
+    take();
+    fact_count -= n;
+    memmove(&facts[0], &facts[n], (size_t)fact_count * sizeof facts[0]);
+    give();
+    if (lost > 0)
+        harness_fail(NULL, 0, "%d expectations came too fast: more than %d inside generators", lost,
+                     FACTS);
 }
 
 static void establish(struct fact *f)
@@ -536,6 +553,20 @@ static void describe_report(char *text, size_t size, const struct report *r)
         r->error ? error_name(r->error) : "");
 }
 
+/* Takes the oldest report out. @return how many there were. */
+static int take_report(struct report *first)
+{
+    take();
+    int n = report_count;
+    if (n > 0) {
+        *first = reports[0];
+        report_count--;
+        memmove(&reports[0], &reports[1], (size_t)report_count * sizeof reports[0]);
+    }
+    give();
+    return n;
+}
+
 void harness_expect_report(const char *file, int line, const char *text, int error)
 {
     struct fact f = {.file = file, .line = line, .step = record_now->steps};
@@ -544,19 +575,19 @@ void harness_expect_report(const char *file, int line, const char *text, int err
     if (!on_own_stack())
         die("expect_report() belongs into the check itself, not into a generator or a callback");
     judge_facts();
-    if (report_count > 0)
-        describe_report(got, sizeof got, &reports[0]);
+    struct report first = {.error = 0};
+    int n = take_report(&first);
+    if (n > 0)
+        describe_report(got, sizeof got, &first);
     if (text == NULL) {
-        if (report_count > 0)
+        if (n > 0)
             fail_expectation(&f, "no report", got);
         return;
     }
     put(wanted.text, sizeof wanted.text, "%s", text);
     describe_report(want, sizeof want, &wanted);
-    if (report_count == 0 || reports[0].error != error || strstr(reports[0].text, text) == NULL)
+    if (n == 0 || first.error != error || strstr(first.text, text) == NULL)
         fail_expectation(&f, want, got);
-    report_count--;
-    memmove(&reports[0], &reports[1], (size_t)report_count * sizeof reports[0]);
 }
 
 /* --- odds and ends -------------------------------------------------------------------------- */
@@ -607,7 +638,7 @@ void harness_begin(struct record *r, const char *kind, unsigned seed)
     own_stack = (uintptr_t)__builtin_frame_address(0) + 4096; /* the caller's frame counts too */
     record_now = r == NULL ? &nobodys : r;
     fact_count = facts_lost = trace_count = report_count = socket_count = 0;
-    keeps_memory = false;
+    keeps_memory = over = false;
     random_state = 0x9e3779b97f4a7c15ULL * ((unsigned long long)seed + 1);
     for (int i = 0; i < 4; i++)
         random_below(2);
@@ -621,9 +652,10 @@ void harness_begin(struct record *r, const char *kind, unsigned seed)
 static void check_reports(void)
 {
     char text[TEXT_SIZE];
-    if (report_count == 0)
+    struct report first = {.error = 0};
+    if (take_report(&first) == 0)
         return;
-    describe_report(text, sizeof text, &reports[0]);
+    describe_report(text, sizeof text, &first);
     harness_fail(NULL, 0, "nobody expected this: %s", text);
 }
 
@@ -657,6 +689,7 @@ static void check_descriptors(void)
 
 void harness_end(void)
 {
+    over = true;
     judge_facts();
     check_reports();
     fixture_end();

@@ -66,7 +66,7 @@ struct check {
     void (*fn)(void);
     const char *file;
     int line;
-    unsigned seconds; /* it may take; 0: the usual (4) */
+    unsigned seconds; /* it may take; 0: the usual (3) */
 };
 
 #define CHECK(fn, rows, exercise, needs) \

@@ -10,7 +10,7 @@
 
 #include "harness.h"
 
-enum { STEPS = 40, STEP_SIZE = 120, TEXT_SIZE = 700, OUTPUT_LINES = 3 };
+enum { STEPS = 40, STEP_SIZE = 120, TEXT_SIZE = 700 };
 
 enum progress {
     NOT_BEGUN,
@@ -33,9 +33,9 @@ struct record {
     char reason[TEXT_SIZE];               /* other reasons */
     char file[200];                       /* where the expectation stands */
     int line;
-    long output; /* where in the common file its output begins */
-    double seconds, began;
-    bool hung;              /* so it seemed to the next one */
+    long output;                  /* where in the common file its output begins */
+    double seconds, began, limit; /* limit: the least time in which it can have hung */
+    bool hung;                    /* so it seemed to the next one */
 };
 
 /* runner.c calls these around each check, in the check's process. */
@@ -46,6 +46,7 @@ _Noreturn void harness_fail(const char *file, int line, const char *format, ...)
 /* What a failed check does: never returns. */
 _Noreturn void harness_give_up(void);
 void harness_stop(void);
+void harness_stop_at_end(void);
 
 /* Fixtures call this for each report of their dispatcher. */
 void harness_report(const char *message, int error);
