@@ -193,13 +193,7 @@ static const char *status_text(int error)
 
 /* --- actions -------------------------------------------------------------------------------- */
 
-static int body(void *arg, value *ret);
-
-struct instance {
-    const struct node *body;
-    int number;
-    struct instance *next;
-};
+static int simple(struct instance *self, const struct node *st);
 
 static struct instance *instances;
 
@@ -208,8 +202,8 @@ static struct instance *new_instance(int i)
     struct instance *x = malloc(sizeof *x);
     if (x == NULL)
         die("no memory");
-    *x = (struct instance){
-        kid(world.bodies, (size_t)place(i, (int)world.bodies->n)), -1, instances};
+    *x = instance_of(world.bodies, i, simple, "f", -1);
+    x->next = instances;
     instances = x;
     return x;
 }
@@ -399,16 +393,6 @@ int run_actions(const struct script *script)
 
 /* --- bodies --------------------------------------------------------------------------------- */
 
-static int block(struct instance *self, const struct node *list, value *ret);
-
-static int body(void *arg, value *ret)
-{
-    struct instance *self = arg;
-    trace("f%d begins", self->number);
-    int status = block(self, self->body, ret);
-    return status > 0 ? 0 : status;
-}
-
 /* A statement that can suspend or fail; answers what it raises. */
 static int simple(struct instance *self, const struct node *st)
 {
@@ -464,55 +448,6 @@ static int simple(struct instance *self, const struct node *st)
     if (!error)
         trace("f%d got %s", self->number, text(v));
     return error;
-}
-
-static int try_block(struct instance *self, const struct node *st, value *ret)
-{
-    int status = block(self, kid(st, 0), ret);
-    if (status < 0 && catches(number(st, 1), status)) {
-        trace("f%d caught %s", self->number, error_name(status));
-        *ret = value_none();
-        status = block(self, kid(st, 2), ret);
-    }
-    if (kid(st, 3)->n > 0) {
-        value own = value_none();
-        trace("f%d finally", self->number);
-        int last = block(self, kid(st, 3), &own);
-        if (last != 0) {
-            status = last;
-            *ret = own;
-        }
-    }
-    return status;
-}
-
-/* Answers 0 at the end of the list, 1 after a return, or an error. */
-static int block(struct instance *self, const struct node *list, value *ret)
-{
-    for (size_t i = 0; i < list->n; i++) {
-        const struct node *st = list->kids[i];
-        int status = 0;
-        if (!spend()) {
-            *ret = value_none();
-            return 1;
-        }
-        if (st->op == OP_TRY) {
-            status = try_block(self, st, ret);
-        } else if (st->op == OP_LOOP) {
-            for (int n = number(st, 0); n > 0 && status == 0; n--)
-                status = block(self, kid(st, 1), ret);
-        } else if (st->op == OP_RET) {
-            *ret = operand(number(st, 0));
-            status = 1;
-        } else {
-            status = simple(self, st);
-            if (status < 0)
-                trace("f%d ! %s", self->number, error_name(status));
-        }
-        if (status != 0)
-            return status;
-    }
-    return 0;
 }
 
 /* --- a program ------------------------------------------------------------------------------ */

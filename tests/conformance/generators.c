@@ -9,25 +9,11 @@
 
 enum { MOST = 24 }; /* generators of one program */
 
-struct instance {
-    struct generator *generator; /* NULL if it does not exist yet, or any more */
-    const struct node *body;
-    int number;
-};
-
 static struct instance all[MOST];
 static int count;
 static const struct node *bodies;
 
-static int block(struct instance *self, const struct node *list, value *ret);
-
-static int body(void *arg, value *ret)
-{
-    struct instance *self = arg;
-    trace("%d begins", self->number);
-    int status = block(self, self->body, ret);
-    return status > 0 ? 0 : status;
-}
+static int simple(struct instance *self, const struct node *st);
 
 /* The generator that an operand means; NULL if there is none. */
 static struct instance *pick(int i)
@@ -45,8 +31,7 @@ static struct instance *add(int i)
         return NULL;
     }
     struct instance *fresh = &all[count];
-    *fresh = (struct instance){NULL, kid(bodies, (size_t)place(i, (int)bodies->n)), count};
-    count++;
+    *fresh = instance_of(bodies, i, simple, "", count++);
     return fresh;
 }
 
@@ -189,55 +174,6 @@ static int simple(struct instance *self, const struct node *st)
         /* the last operand says whether the error goes on */
         return st->n > 1 && number(st, st->n - 1) == 1 && st->op != OP_FREE ? error : 0;
     }
-}
-
-static int try_block(struct instance *self, const struct node *st, value *ret)
-{
-    int status = block(self, kid(st, 0), ret);
-    if (status < 0 && catches(number(st, 1), status)) {
-        trace("%d caught %s", self->number, error_name(status));
-        *ret = value_none();
-        status = block(self, kid(st, 2), ret);
-    }
-    if (kid(st, 3)->n > 0) {
-        value own = value_none();
-        trace("%d finally", self->number);
-        int last = block(self, kid(st, 3), &own);
-        if (last != 0) {
-            status = last;
-            *ret = own;
-        }
-    }
-    return status;
-}
-
-/* Answers 0 at the end of the list, 1 after a return, or an error. */
-static int block(struct instance *self, const struct node *list, value *ret)
-{
-    for (size_t i = 0; i < list->n; i++) {
-        const struct node *st = list->kids[i];
-        int status = 0;
-        if (!spend()) {
-            *ret = value_none();
-            return 1;
-        }
-        if (st->op == OP_TRY) {
-            status = try_block(self, st, ret);
-        } else if (st->op == OP_LOOP) {
-            for (int n = number(st, 0); n > 0 && status == 0; n--)
-                status = block(self, kid(st, 1), ret);
-        } else if (st->op == OP_RET) {
-            *ret = operand(number(st, 0));
-            status = 1;
-        } else {
-            status = simple(self, st);
-            if (status < 0)
-                trace("%d ! %s", self->number, error_name(status));
-        }
-        if (status != 0)
-            return status;
-    }
-    return 0;
 }
 
 void run_generators(const struct node *program)

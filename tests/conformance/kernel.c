@@ -17,11 +17,6 @@
 
 enum { PIPES = 2, MOST_INSTANCES = 60, FEEDS = 5, PLENTY = 2000 };
 
-struct instance {
-    const struct node *body;
-    int number;
-};
-
 static struct instance all[MOST_INSTANCES];
 static int count;
 static const struct node *bodies;
@@ -30,15 +25,7 @@ static int pipes[PIPES][2];
 static int n_pipes;
 static int feeder_tid;
 
-static int block(struct instance *self, const struct node *list, value *ret);
-
-static int body(void *arg, value *ret)
-{
-    struct instance *self = arg;
-    trace("%d begins", self->number);
-    int status = block(self, self->body, ret);
-    return status > 0 ? 0 : status;
-}
+static int simple(struct instance *self, const struct node *st);
 
 static struct instance *add(int i)
 {
@@ -46,7 +33,7 @@ static struct instance *add(int i)
         trace("no more");
         return NULL;
     }
-    all[count] = (struct instance){kid(bodies, (size_t)place(i, (int)bodies->n)), count};
+    all[count] = instance_of(bodies, i, simple, "", count);
     return &all[count++];
 }
 
@@ -165,55 +152,6 @@ static int simple(struct instance *self, const struct node *st)
     if (answer < 0)
         return answer;
     trace("%d got %s", self->number, text(v));
-    return 0;
-}
-
-static int try_block(struct instance *self, const struct node *st, value *ret)
-{
-    int status = block(self, kid(st, 0), ret);
-    if (status < 0 && catches(number(st, 1), status)) {
-        trace("%d caught %s", self->number, error_name(status));
-        *ret = value_none();
-        status = block(self, kid(st, 2), ret);
-    }
-    if (kid(st, 3)->n > 0) {
-        value own = value_none();
-        trace("%d finally", self->number);
-        int last = block(self, kid(st, 3), &own);
-        if (last != 0) {
-            status = last;
-            *ret = own;
-        }
-    }
-    return status;
-}
-
-/* Answers 0 at the end of the list, 1 after a return, or an error. */
-static int block(struct instance *self, const struct node *list, value *ret)
-{
-    for (size_t i = 0; i < list->n; i++) {
-        const struct node *st = list->kids[i];
-        int status = 0;
-        if (!spend()) {
-            *ret = value_none();
-            return 1;
-        }
-        if (st->op == OP_TRY) {
-            status = try_block(self, st, ret);
-        } else if (st->op == OP_LOOP) {
-            for (int n = number(st, 0); n > 0 && status == 0; n--)
-                status = block(self, kid(st, 1), ret);
-        } else if (st->op == OP_RET) {
-            *ret = operand(number(st, 0));
-            status = 1;
-        } else {
-            status = simple(self, st);
-            if (status < 0)
-                trace("%d ! %s", self->number, error_name(status));
-        }
-        if (status != 0)
-            return status;
-    }
     return 0;
 }
 

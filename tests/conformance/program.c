@@ -213,6 +213,76 @@ bool catches(int mask, int error)
     }
 }
 
+/* --- bodies --------------------------------------------------------------------------------- */
+
+struct instance instance_of(const struct node *bodies, int i, simple_fn *simple, const char *letter,
+                            int number)
+{
+    return (struct instance){.body = kid(bodies, (size_t)place(i, (int)bodies->n)),
+                             .simple = simple,
+                             .letter = letter,
+                             .number = number};
+}
+
+static int block(struct instance *self, const struct node *list, value *ret);
+
+static int try_block(struct instance *self, const struct node *st, value *ret)
+{
+    int status = block(self, kid(st, 0), ret);
+    if (status < 0 && catches(number(st, 1), status)) {
+        trace("%s%d caught %s", self->letter, self->number, error_name(status));
+        *ret = value_none();
+        status = block(self, kid(st, 2), ret);
+    }
+    if (kid(st, 3)->n > 0) {
+        value own = value_none();
+        trace("%s%d finally", self->letter, self->number);
+        int last = block(self, kid(st, 3), &own);
+        if (last != 0) {
+            status = last;
+            *ret = own;
+        }
+    }
+    return status;
+}
+
+/* Answers 0 at the end of the list, 1 after a return, or an error. */
+static int block(struct instance *self, const struct node *list, value *ret)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        const struct node *st = list->kids[i];
+        int status = 0;
+        if (!spend()) {
+            *ret = value_none();
+            return 1;
+        }
+        if (st->op == OP_TRY) {
+            status = try_block(self, st, ret);
+        } else if (st->op == OP_LOOP) {
+            for (int n = number(st, 0); n > 0 && status == 0; n--)
+                status = block(self, kid(st, 1), ret);
+        } else if (st->op == OP_RET) {
+            *ret = operand(number(st, 0));
+            status = 1;
+        } else {
+            status = self->simple(self, st);
+            if (status < 0)
+                trace("%s%d ! %s", self->letter, self->number, error_name(status));
+        }
+        if (status != 0)
+            return status;
+    }
+    return 0;
+}
+
+int body(void *arg, value *ret)
+{
+    struct instance *self = arg;
+    trace("%s%d begins", self->letter, self->number);
+    int status = block(self, self->body, ret);
+    return status > 0 ? 0 : status;
+}
+
 /* --- the trace ------------------------------------------------------------------------------ */
 
 void trace(const char *format, ...)

@@ -149,6 +149,28 @@ void trace(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /** A value as text, in a buffer that lives for a few calls. */
 const char *text(value v);
 
+struct instance;
+/** A statement that is none of try, loop and ret: what it means depends on the level. Answers what
+ * it raises. */
+typedef int simple_fn(struct instance *self, const struct node *st);
+
+/** A body of the program that some generator runs. */
+struct instance {
+    const struct node *body;
+    simple_fn *simple;
+    const char *letter; /**< Before its number, in the trace. */
+    int number;
+    struct generator *generator; /**< Generators: NULL if it does not exist yet, or any more. */
+    struct instance *next;       /**< Tasks: all of them, to be freed. */
+};
+
+/** The body that the operand @p i means. There has to be one. */
+struct instance instance_of(const struct node *bodies, int i, simple_fn *simple, const char *letter,
+                            int number);
+
+/** The gen_fn of an instance: runs its statements. Tasks have their name from it. */
+int body(void *instance, value *ret);
+
 /** How a level runs a program. */
 typedef void level_fn(const struct node *program);
 level_fn run_generators, run_async, run_kernel;
