@@ -12,47 +12,70 @@
 
 #include "loop_impl.h"
 
+/* Makes room for twice as many chunks, or for the first ones. */
+static bool make_room(struct task_loop *loop)
+{
+    size_t room = loop->chunk_count == 0 ? 64 : 2 * (size_t)loop->chunk_count;
+    struct chunk *chunks = realloc(loop->chunks, room * sizeof *chunks);
+    if (chunks != NULL)
+        loop->chunks = chunks;
+    uint64_t *open = realloc(loop->open, room / 64 * sizeof *open);
+    if (open != NULL)
+        loop->open = open;
+    return chunks != NULL && open != NULL;
+}
+
 static APART bool make_chunk(struct task_loop *loop)
 {
     uint32_t n = loop->chunk_count;
-    if ((n & (n - 1)) == 0) { /* the table is full at each power of two */
-        struct chunk *chunks = realloc(loop->chunks, (n == 0 ? 1 : 2 * (size_t)n) * sizeof *chunks);
-        if (chunks == NULL)
-            return false;
-        loop->chunks = chunks;
-    }
+    if ((n & (n - 1)) == 0 && (n == 0 || n >= 64) && !make_room(loop))
+        return false;
     struct slot *slots = calloc(SLOTS_IN_A_CHUNK, sizeof *slots);
     if (slots == NULL)
         return false;
     for (uint32_t i = 0; i < SLOTS_IN_A_CHUNK; i++)
         slots[i].id = n * SLOTS_IN_A_CHUNK + i;
-    loop->chunks[n] = (struct chunk){slots, UINT64_MAX, loop->open};
-    loop->open = n;
+    loop->chunks[n] = (struct chunk){slots, UINT64_MAX};
+    if (n % 64 == 0)
+        loop->open[n / 64] = 0;
+    loop->open[n / 64] |= (uint64_t)1 << n % 64;
     loop->chunk_count++;
     return true;
 }
 
-/* The lowest free one of the first chunk that has one; NULL if there is no memory. */
-static struct slot *take_out(struct task_loop *loop)
+/* Chunk n has no free slot any more: which is the lowest that has? */
+static APART void close_chunk(struct task_loop *loop, uint32_t n)
 {
-    if (loop->open == NO_CHUNK && !make_chunk(loop))
+    uint32_t words = (loop->chunk_count + 63) / 64, word = n / 64;
+    loop->open[word] &= ~((uint64_t)1 << n % 64);
+    while (word < words && loop->open[word] == 0)
+        word++;
+    loop->lowest = word == words ? loop->chunk_count
+                                 : 64 * word + (uint32_t)__builtin_ctzll(loop->open[word]);
+}
+
+/* The lowest free one; NULL if there is no memory. */
+static inline struct slot *take_out(struct task_loop *loop)
+{
+    uint32_t n = loop->lowest;
+    if (n == loop->chunk_count && !make_chunk(loop))
         return NULL;
-    struct chunk *chunk = &loop->chunks[loop->open];
+    struct chunk *chunk = &loop->chunks[n];
     struct slot *slot = &chunk->slots[__builtin_ctzll(chunk->free)];
     chunk->free &= chunk->free - 1;
     if (chunk->free == 0)
-        loop->open = chunk->next_open;
+        close_chunk(loop, n);
     return slot;
 }
 
-static void put_back(struct task_loop *loop, const struct slot *slot)
+static inline void put_back(struct task_loop *loop, const struct slot *slot)
 {
-    struct chunk *chunk = &loop->chunks[slot->id / SLOTS_IN_A_CHUNK];
-    if (chunk->free == 0) {
-        chunk->next_open = loop->open;
-        loop->open = slot->id / SLOTS_IN_A_CHUNK;
-    }
-    chunk->free |= (uint64_t)1 << slot->id % SLOTS_IN_A_CHUNK;
+    uint32_t n = slot->id / SLOTS_IN_A_CHUNK;
+    if (loop->chunks[n].free == 0)
+        loop->open[n / 64] |= (uint64_t)1 << n % 64;
+    loop->chunks[n].free |= (uint64_t)1 << slot->id % SLOTS_IN_A_CHUNK;
+    if (n < loop->lowest)
+        loop->lowest = n;
 }
 
 struct slot *loop_slot_take(struct task_loop *loop, loop_fn *fn, void *arg)

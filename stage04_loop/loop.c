@@ -87,6 +87,7 @@ static void gone(struct dispatcher *d)
     for (uint32_t i = 0; i < loop->chunk_count; i++)
         free(loop->chunks[i].slots);
     free(loop->chunks);
+    free(loop->open);
     ring_free(&loop->line);
     timers_free(&loop->timers);
     free(loop);
@@ -213,21 +214,26 @@ static int run_timer(void *arg)
     return fn(arg);
 }
 
+/* The earliest timer comes into line. False: no memory; it stays where it is, and is late. */
+static bool queue_timer(struct task_loop *loop, uint32_t id)
+{
+    struct slot *slot = loop_slot_at(loop, id);
+    __builtin_prefetch(slot); /* a pop takes as long as memory needs to bring it */
+    if (!ring_push(&loop->line, run_timer, slot))
+        return false;
+    timers_pop(&loop->timers);
+    slot->number = loop->line.end - 1;
+    return true;
+}
+
 /* The timers that are due come behind what is ready, in the order of their deadlines. */
 static APART void queue_due_timers(struct task_loop *loop)
 {
     /* EXERCISE 4.3 queue_due_timers: those whose time has come */
     int64_t now = nanoseconds(loop_time(loop));
     const struct timer *first = timers_first(&loop->timers);
-    while (first != NULL && first->when <= now) {
-        struct slot *slot = loop_slot_at(loop, first->id);
-        __builtin_prefetch(slot); /* a pop takes as long as memory needs to bring it */
-        if (!ring_push(&loop->line, run_timer, slot))
-            break; /* no memory: it stays where it is, and is late */
-        timers_pop(&loop->timers);
-        slot->number = loop->line.end - 1;
+    while (first != NULL && first->when <= now && queue_timer(loop, first->id))
         first = timers_first(&loop->timers);
-    }
     /* END 4.3 */
 }
 
@@ -418,7 +424,6 @@ struct task_loop *loop_new(struct poller *poller)
     dispatcher_init(&loop->dispatcher, &loop_ops);
     call_queue_init(&loop->ready);
     loop->ready.ring.after = UINT64_MAX;
-    loop->open = NO_CHUNK;
     loop->thread = &running;
     int error = poller->ops->bind(poller, &loop->dispatcher);
     if (error) {

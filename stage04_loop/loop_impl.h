@@ -30,16 +30,14 @@ struct slot {
 };
 
 enum { SLOTS_IN_A_CHUNK = 64 };
-#define NO_CHUNK UINT32_MAX
 
 /**
- * A few slots together. The lowest free one is taken first, so that timers that are set one after
- * the other stand one behind the other, whatever the order in which the last ones left.
+ * A few slots together. The lowest free one of all is taken first, so that timers that are set one
+ * after the other stand one behind the other, whatever the order in which the last ones left.
  */
 struct chunk {
     struct slot *slots;
-    uint64_t free;      /**< A bit for each that is. */
-    uint32_t next_open; /**< The next chunk with a free slot, or NO_CHUNK. */
+    uint64_t free; /**< A bit for each that is. */
 };
 
 struct task_loop {
@@ -52,8 +50,9 @@ struct task_loop {
     struct timers timers;
 
     struct chunk *chunks;
+    uint64_t *open; /**< A bit for each chunk with a free slot. */
     uint32_t chunk_count;
-    uint32_t open; /**< The first chunk with a free slot, or NO_CHUNK. */
+    uint32_t lowest; /**< The first chunk with a free slot; chunk_count if there is none. */
 
     const void *thread; /**< Some address that only the loop's thread has. */
     bool running;

@@ -6,6 +6,9 @@
  *
  * so the root stands at the fourth place of its line, and the children of i, 4i+1 … 4i+4, begin a
  * line each. Moving an entry is done by a hole: the others shift, and the entry is written once.
+ *
+ * Who is new stands behind the heap until somebody asks for the earliest. Many do not stay so long:
+ * a time-out, for instance, of what is done at once.
  */
 #include "timers.h"
 
@@ -33,14 +36,14 @@ void timers_free(struct timers *t)
     timers_init(t);
 }
 
-static bool earlier(struct timer a, struct timer b)
+static inline bool earlier(struct timer a, struct timer b)
 {
     if (a.when != b.when)
         return a.when < b.when;
     return (int32_t)(a.sequence - b.sequence) < 0;
 }
 
-static void put(struct timers *t, size_t i, struct timer timer)
+static inline void put(struct timers *t, size_t i, struct timer timer)
 {
     t->heap[i] = timer;
     t->place[timer.id] = (uint32_t)i + 1;
@@ -67,8 +70,8 @@ static void sift_down(struct timers *t, size_t i, struct timer timer)
     /* EXERCISE 4.5 sift_down: the hole sinks */
     for (;;) {
         size_t first = CHILDREN * i + 1, best = first;
-        size_t end = first + CHILDREN < t->count ? first + CHILDREN : t->count;
-        if (first >= t->count)
+        size_t end = first + CHILDREN < t->sorted ? first + CHILDREN : t->sorted;
+        if (first >= t->sorted)
             break;
         for (size_t child = first + 1; child < end; child++)
             if (earlier(t->heap[child], t->heap[best]))
@@ -116,50 +119,62 @@ int timers_add(struct timers *t, uint32_t id, int64_t when)
     int error = make_room(t, id);
     if (error)
         return error;
-    struct timer timer = {when, t->sequence++, id};
-    put(t, t->count, timer); /* so that it stands somewhere, whatever becomes of the order */
-    sift_up(t, t->count++, timer);
+    put(t, t->count++, (struct timer){when, t->sequence++, id});
     return 0;
 }
 
-static bool has(const struct timers *t, uint32_t id)
+/* Index + 1 of an id, 0 if it has none. */
+static inline uint32_t find(const struct timers *t, uint32_t id)
 {
-    return id < t->places && t->place[id] != 0;
+    return id < t->places ? t->place[id] : 0;
+}
+
+/* The hole at i moves to where `timer` may stand. */
+static inline void settle(struct timers *t, size_t i, struct timer timer)
+{
+    put(t, i, timer); /* so that it stands somewhere, whatever becomes of the order */
+    if (i > 0 && earlier(timer, t->heap[(i - 1) / CHILDREN]))
+        sift_up(t, i, timer);
+    else if (CHILDREN * i + 1 < t->sorted) /* most have no children */
+        sift_down(t, i, timer);
 }
 
 bool timers_remove(struct timers *t, uint32_t id)
 {
-    if (!has(t, id))
+    size_t i = find(t, id);
+    if (i-- == 0)
         return false;
-    size_t i = t->place[id] - 1;
     t->place[id] = 0;
-    struct timer last = t->heap[--t->count]; /* fills the hole */
-    if (i == t->count)
-        return true;
-    put(t, i, last);
-    if (i > 0 && earlier(last, t->heap[(i - 1) / CHILDREN]))
-        sift_up(t, i, last);
-    else
-        sift_down(t, i, last);
+    if (i < t->sorted) {
+        size_t hole = --t->sorted;
+        if (i != hole)
+            settle(t, i, t->heap[hole]); /* the last of the heap takes its place */
+        i = hole;
+    }
+    if (i != --t->count)
+        put(t, i, t->heap[t->count]); /* and the last of all that one's */
     return true;
 }
 
-const struct timer *timers_first(const struct timers *t)
+const struct timer *timers_first(struct timers *t)
 {
+    for (; t->sorted < t->count; t->sorted++)
+        sift_up(t, t->sorted, t->heap[t->sorted]);
     return t->count > 0 ? &t->heap[0] : NULL;
 }
 
 uint32_t timers_pop(struct timers *t)
 {
-    uint32_t id = t->heap[0].id;
+    uint32_t id = timers_first(t)->id;
     timers_remove(t, id);
     return id;
 }
 
 bool timers_when(const struct timers *t, uint32_t id, int64_t *when)
 {
-    if (!has(t, id))
+    size_t i = find(t, id);
+    if (i-- == 0)
         return false;
-    *when = t->heap[t->place[id] - 1].when;
+    *when = t->heap[i].when;
     return true;
 }

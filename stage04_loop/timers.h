@@ -32,6 +32,7 @@ struct timers {
     struct timer *heap; /**< Aligned so that four siblings share a cache line. */
     uint32_t *place;    /**< By id: index in the heap + 1, 0 if none. */
     size_t count;       /**< How many deadlines there are. */
+    size_t sorted;      /**< So many of them are a heap; behind it stand those that are new. */
     size_t room;        /**< For so many in the heap. */
     size_t places;      /**< For so many ids in the table. */
     uint32_t sequence;  /**< Of the next one. */
@@ -44,7 +45,8 @@ void timers_init(struct timers *t);
 void timers_free(struct timers *t);
 
 /**
- * Sets a deadline. Costs a few steps; grows by doubling.
+ * Sets a deadline. Costs the same for the first and the millionth: it is put in order later, see
+ * timers_first(). Grows by doubling.
  * @param t not NULL. @param id whose; small numbers, because the table has a place for each up to
  * the largest. It must have no deadline. @param when nanoseconds.
  * @retval 0 set. @retval -ENOMEM no memory; nothing was changed.
@@ -57,8 +59,11 @@ MUST_CHECK int timers_add(struct timers *t, uint32_t id, int64_t when);
  */
 bool timers_remove(struct timers *t, uint32_t id);
 
-/** @param t not NULL. @return the earliest, valid until the next change; NULL if there is none. */
-const struct timer *timers_first(const struct timers *t);
+/**
+ * The earliest. Puts those in order that are new: a few steps for each.
+ * @param t not NULL. @return it, valid until the next change; NULL if there is none.
+ */
+const struct timer *timers_first(struct timers *t);
 
 /** Takes the earliest out. @param t not empty. @return whose it was. */
 uint32_t timers_pop(struct timers *t);

@@ -450,9 +450,11 @@ SUITE_ON_FIXTURE(timers, 4, checks)
 /* --- the heap itself ------------------------------------------------------------------------ */
 
 /* No entry stands above one that is earlier, and the table knows where each of them stands. */
-static void expect_order(const struct timers *t)
+static void expect_order(struct timers *t)
 {
     size_t wrong = 0, lost = 0;
+    timers_first(t); /* nobody is new now */
+    expect_int(t->sorted, t->count);
     for (size_t i = 0; i < t->count; i++) {
         const struct timer *timer = &t->heap[i], *parent = &t->heap[i > 0 ? (i - 1) / 4 : 0];
         wrong += timer->when < parent->when ||
@@ -479,6 +481,30 @@ static void a_new_entry_rises_to_its_place(void)
         expect_ok(timers_add(&t, i, random_below(100)));
         expect_order(&t);
     }
+    timers_free(&t);
+}
+
+static void who_is_new_can_be_taken_out_as_everybody_else(void)
+{
+    struct timers t;
+    timers_init(&t);
+    step("random deadlines are set and taken out; now and then the earliest is asked for");
+    bool there[200] = {false};
+    for (int i = 0; i < 3000; i++) {
+        uint32_t id = (uint32_t)random_below(200);
+        if (there[id])
+            expect_true("it was there", timers_remove(&t, id));
+        else
+            expect_ok(timers_add(&t, id, random_below(1000)));
+        there[id] = !there[id];
+        if (random_below(20) == 0)
+            expect_order(&t);
+    }
+    expect_order(&t);
+    size_t left = 0;
+    for (uint32_t id = 0; id < 200; id++)
+        left += there[id];
+    expect_int(t.count, (long)left);
     timers_free(&t);
 }
 
@@ -515,6 +541,7 @@ static void who_fills_a_hole_may_have_to_rise(void)
     struct timers t;
     timers_init(&t);
     add_all(&t, when, 10);
+    expect_int(timers_first(&t)->id, 0);
     step("timers_remove() below an entry that is later than the last one");
     expect_true("it was there", timers_remove(&t, 5));
     expect_int(t.place[9], 2);
@@ -627,6 +654,7 @@ static void a_heap_without_order_is_emptied_in_order(void)
 
 static const struct check heap_checks[] = {
     CHECK(a_new_entry_rises_to_its_place, "D02", "4.4", ""),
+    CHECK(who_is_new_can_be_taken_out_as_everybody_else, "D05", "4.5", "4.4"),
     CHECK(the_earliest_of_all_rises_to_the_top, "D02", "4.4", ""),
     CHECK(of_two_equal_ones_the_older_stays_above, "D07", "4.4", ""),
     CHECK(who_fills_a_hole_may_have_to_rise, "D05", "4.4", ""),
