@@ -168,7 +168,7 @@ static __attribute__((noinline)) int drive_inside(struct generator *g, int error
     return status;
 }
 
-int gen_yield(value out, value *in)
+SWITCHES int gen_yield(value out, value *in)
 {
     struct generator *root = root_or_die("gen_yield");
     /* EXERCISE 1.4 gen_yield: hand a value out and sleep */
@@ -237,12 +237,12 @@ static inline int resume(struct generator *g, int error, value in, value *out)
     return resume_slowly(g, error, in, out);
 }
 
-int gen_send(struct generator *g, value in, value *out)
+SWITCHES int gen_send(struct generator *g, value in, value *out)
 {
     return resume(g, 0, in, out);
 }
 
-int gen_next(struct generator *g, value *out)
+SWITCHES int gen_next(struct generator *g, value *out)
 {
     return gen_send(g, value_none(), out);
 }

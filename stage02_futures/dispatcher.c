@@ -4,6 +4,8 @@
  */
 #include "dispatcher.h"
 
+#include <stdlib.h>
+
 #include "future.h"
 
 void dispatcher_init(struct dispatcher *d, const struct dispatcher_ops *ops)
@@ -57,6 +59,11 @@ void dispatcher_shut(struct dispatcher *d)
         dispatcher_delist(member);
         member->ops->shut(member);
     }
+    for (struct spare *next, *spare = d->spare; spare != NULL; spare = next) {
+        next = spare->next;
+        free(spare);
+    }
+    d->spare = NULL;
 }
 
 void dispatcher_release(struct dispatcher *d)

@@ -157,12 +157,19 @@ struct dispatcher_ops {
     void (*gone)(struct dispatcher *d);
 };
 
+/** The memory of a future that is gone, for the next one. */
+struct spare {
+    struct spare *next; /**< In the list of its dispatcher. */
+};
+
 /** The first member of every dispatcher. dispatcher_init() it. */
 struct dispatcher {
     const struct dispatcher_ops *ops; /**< What kind it is. */
     struct poller *poller;            /**< Who waits for it when it is idle (stage 4), or NULL. */
     struct member members;            /**< A ring of those to be shut. */
     size_t futures;                   /**< How many futures know this dispatcher. */
+    struct spare *spare;              /**< Kept for the next plain futures, until it is closed. */
+    unsigned spares;                  /**< How many. */
     bool closed;                      /**< It takes no more calls and members. */
     bool released;                    /**< Its owner is done with it. */
 };

@@ -35,16 +35,48 @@ static const struct future_ops plain = {.cancel = NULL};
 
 void future_init(struct future *f, const struct future_ops *ops, struct dispatcher *d)
 {
-    if (d == NULL)
-        die("future_new() without a dispatcher: nobody could ever call its callbacks");
     *f = (struct future){.ops = ops, .dispatcher = d, .references = 1, .state = FUTURE_PENDING};
     call_queue_init(&f->waiters);
     d->futures++;
 }
 
+/*
+ * Plain futures come and go with each step of a program, so a few that are gone are kept for those
+ * that come. Not where a tool watches over freed memory.
+ */
+#if defined(__SANITIZE_ADDRESS__)
+enum { SPARES = 0 };
+#else
+enum { SPARES = 64 };
+#endif
+
+static inline void keep_or_free(struct dispatcher *d, struct future *f)
+{
+    if (d->closed || d->spares == SPARES) {
+        free(f);
+        return;
+    }
+    struct spare *spare = (struct spare *)(void *)f;
+    spare->next = d->spare;
+    d->spare = spare;
+    d->spares++;
+}
+
+static struct future *take(struct dispatcher *d)
+{
+    struct spare *spare = d->spare;
+    if (spare == NULL)
+        return malloc(sizeof(struct future));
+    d->spare = spare->next;
+    d->spares--;
+    return (struct future *)(void *)spare;
+}
+
 struct future *future_new(struct dispatcher *d)
 {
-    struct future *f = malloc(sizeof *f);
+    if (d == NULL)
+        die("future_new() without a dispatcher: nobody could ever call its callbacks");
+    struct future *f = take(d);
     if (f == NULL) {
         errno = ENOMEM;
         return NULL;
@@ -58,6 +90,19 @@ struct future *future_ref(struct future *f)
     if (f != NULL)
         f->references++;
     return f;
+}
+
+static inline void give_memory_back(struct future *f)
+{
+    struct dispatcher *d = f->dispatcher;
+    if (f->ops == &plain)
+        keep_or_free(d, f);
+    else if (f->ops->destroy != NULL)
+        f->ops->destroy(f);
+    else
+        free(f);
+    if (--d->futures == 0 && d->released && d->ops->gone != NULL)
+        d->ops->gone(d);
 }
 
 /*
@@ -75,29 +120,37 @@ static void end(struct future *f)
         return; /* whoever is at it will come to this one too */
     busy = true;
     while ((f = ended) != NULL) {
-        struct dispatcher *d = f->dispatcher;
         ended = f->result.as.pointer;
         call_queue_drop(&f->waiters);
-        if (f->ops->destroy != NULL)
-            f->ops->destroy(f);
-        else
-            free(f);
-        if (--d->futures == 0 && d->released && d->ops->gone != NULL)
-            d->ops->gone(d);
+        give_memory_back(f);
     }
     busy = false;
 }
 
-void future_unref(struct future *f)
+static __attribute__((noinline)) void last_unref(struct future *f)
 {
-    if (f == NULL || --f->references > 0)
+    if (f == NULL)
         return;
-    f->references = 1; /* the report may look at it, and take a reference itself */
+    if (f->references == 0)
+        die("future_unref() of a future that is gone: a reference was given back twice");
+    /* The report may look at it, and take a reference itself. */
     if (f->error_is_wanted && !f->dispatcher->released)
         dispatcher_report(f->dispatcher, "exception was never retrieved", f->error, f);
     f->error_is_wanted = false;
-    if (--f->references == 0) /* else somebody wants to keep it */
+    if (--f->references > 0)
+        return; /* somebody wants to keep it */
+    if (f->ops == &plain && call_queue_empty(&f->waiters))
+        give_memory_back(f); /* as most of them: nobody ends with it */
+    else
         end(f);
+}
+
+void future_unref(struct future *f)
+{
+    if (f != NULL && f->references > 1)
+        f->references--;
+    else
+        last_unref(f);
 }
 
 struct dispatcher *future_dispatcher(const struct future *f)

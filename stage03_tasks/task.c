@@ -186,18 +186,22 @@ unsigned task_forgive(struct task *task)
 
 /* --- inside a body -------------------------------------------------------------------------- */
 
-/* Whether the running task has been told to end; counts how often it did not. */
-static bool must_end(void)
+/* Counts how often the running task did not end when it was told to. */
+static __attribute__((noinline)) bool count_ignored(void)
 {
-    if (current == NULL || !current->ending)
-        return false;
     if (++current->ignored > PATIENCE)
         die("task '%s' goes on and on after ERR_GENERATOR_EXIT: it must clean up and return",
             current->name);
     return true;
 }
 
-int task_await(struct future *f, value *out)
+/* Whether the running task has been told to end. */
+static inline bool must_end(void)
+{
+    return current != NULL && current->ending && count_ignored();
+}
+
+SWITCHES int task_await(struct future *f, value *out)
 {
     if (out != NULL)
         *out = value_none();
@@ -215,7 +219,7 @@ int task_await(struct future *f, value *out)
     /* END 3.6 */
 }
 
-int task_yield(void)
+SWITCHES int task_yield(void)
 {
     if (must_end())
         return ERR_GENERATOR_EXIT;

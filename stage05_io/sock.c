@@ -254,17 +254,17 @@ static bool somebody_waits(const struct sock *s, unsigned direction)
 }
 
 /*
- * The processor guesses where a function returns to, and a switch of stacks makes that guess wrong
- * for each function that has to be left afterwards. So what leads to the switch is put into one
- * function, which also keeps what a sleeping task needs closer together on its stack.
+ * Each function that has to be left after a switch is a wrong guess of the processor (see SWITCHES in
+ * error.h). So what leads to the switch is put into one function, which also keeps what a sleeping
+ * task needs closer together on its stack.
  */
-#define SWITCHES __attribute__((flatten))
+#define FLAT __attribute__((flatten))
 
 /*
  * After EAGAIN: sleeps until it is worth another try. The sock may be closed meanwhile: then the
  * error is -EBADF, and the caller must not touch it any more, unless he holds a reference.
  */
-static SWITCHES int wait_until(struct sock *s, unsigned direction)
+static FLAT int wait_until(struct sock *s, unsigned direction)
 {
     struct wait *wait = s->spare;
     if (s->selector->closed)
@@ -373,7 +373,7 @@ static bool is_ending(const struct sock *s)
     return s->selector->closed || s->selector->dispatcher->closed;
 }
 
-SWITCHES ssize_t sock_recv(struct sock *s, void *buffer, size_t size)
+FLAT ssize_t sock_recv(struct sock *s, void *buffer, size_t size)
 {
     bool waited = false, try_first = s->drained == 0 || s->drained != s->selector->looks;
     if (is_ending(s))

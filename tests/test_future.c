@@ -89,6 +89,21 @@ static value old(void)
 
 /* --- misuse ----------------------------------------------------------------------------------- */
 
+static void unref_twice(void *arg)
+{
+    struct future *f = future_new(arg);
+    future_unref(f);
+    future_unref(f);
+}
+
+static void a_reference_that_is_given_back_twice_is_said(void)
+{
+    if (harness_is_sanitized())
+        skip("sanitizers report a use of freed memory in their own way");
+    step("future_unref() of a future that is gone");
+    expect_death(SIGABRT, "future_unref()", unref_twice, fixture_dispatcher());
+}
+
 static void asking_a_pending_future_is_an_invalid_state(void)
 {
     struct future *f = new_future();
@@ -1383,6 +1398,7 @@ static void completing_needs_no_memory(void)
 
 static const struct check checks[] = {
     /* misuse */
+    CHECK(a_reference_that_is_given_back_twice_is_said, "", NULL, ""),
     CHECK(asking_a_pending_future_is_an_invalid_state, "F02", "2.2", ""),
     CHECK(a_second_result_is_refused, "F05", "2.1", "2.3"),
     CHECK(a_result_after_an_error_is_refused, "F05", "2.1", "2.3"),

@@ -298,12 +298,15 @@ static double slowness(void)
     return RUNNING_ON_VALGRIND ? 30 : SANITIZED ? 5 : 1;
 }
 
-static void set_timer(int which, int signal_number, double seconds)
+static void set_timer(int signal_number, double seconds)
 {
     struct itimerval limit = {.it_value = {.tv_sec = (time_t)seconds}};
     limit.it_value.tv_usec = (suseconds_t)((seconds - (double)(time_t)seconds) * 1e6);
     signal(signal_number, SIG_DFL); /* Check's handler would kill without saying why */
-    setitimer(which, &limit, NULL);
+    if (signal_number == SIGALRM)
+        setitimer(ITIMER_REAL, &limit, NULL);
+    else
+        setitimer(ITIMER_PROF, &limit, NULL);
 }
 
 /* Sets both clocks for a check. @return the least time after which one of them can have rung. */
@@ -315,8 +318,8 @@ static double limit_time(const struct check *c)
         wall = impatient_wall;
         work = impatient_work;
     }
-    set_timer(ITIMER_REAL, SIGALRM, wall * slowness());
-    set_timer(ITIMER_PROF, SIGPROF, work * slowness());
+    set_timer(SIGALRM, wall * slowness());
+    set_timer(SIGPROF, work * slowness());
     return work * slowness();
 }
 
