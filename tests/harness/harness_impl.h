@@ -35,7 +35,7 @@ struct record {
     int line;
     long output;                  /* where in the common file its output begins */
     double seconds, began, limit; /* limit: the least time in which it can have hung */
-    bool hung;                    /* so it seemed to the next one */
+    bool hung, waited;            /* so it seemed to the next one; it did nothing else */
 };
 
 /* runner.c calls these around each check, in the check's process. */

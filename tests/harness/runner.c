@@ -33,11 +33,16 @@
 #define RUNNING_ON_VALGRIND 0
 #endif
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
+/* How many times slower a sanitizer makes it; 0: there is none. */
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 5
+#elif defined(__SANITIZE_THREAD__)
+#define SANITIZED 20 /* and signal handlers come late, or never */
 #elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
+#if __has_feature(address_sanitizer)
+#define SANITIZED 5
+#elif __has_feature(thread_sanitizer)
+#define SANITIZED 20
 #endif
 #endif
 #ifndef SANITIZED
@@ -50,10 +55,10 @@ enum { EXERCISES = 100, WIDTH = 80, CARD_LINES = 23, OUTPUT_MOST = 4 << 20 };
  * How long a check may take, in seconds; the usual ones take a fiftieth of that. An endless loop is
  * noticed by the time that the processor spent on it, which does not grow when the machine is busy;
  * one that waits for ever spends none, and only the clock on the wall notices it. When one has hung
- * somebody waits for the card: the others get less, and none is begun when too much was lost.
+ * somebody waits for the card: the others get less, and after some hangs none is begun any more.
  */
-static const double usual_wall = 3, usual_work = 1, impatient_wall = 1, impatient_work = 0.5,
-                    most_lost = 3.9;
+static const double usual_wall = 3, usual_work = 1, impatient_wall = 1, impatient_work = 0.5;
+enum { MOST_HANGS = 7, MOST_WAITS = 3, MOST_ALARMS = 30 };
 
 enum verdict { PASSED, WRONG, CRASHED, HUNG, LEFT_EARLY, UNWRITTEN, NEEDS, SKIPS, MISSING };
 
@@ -96,9 +101,8 @@ static FILE *output;    /* what the checks print */
 
 /* What the checks, each in its process, tell the next one. */
 struct begun {
-    int count, last; /* how many have begun, and which of them was the last */
-    int hangs;
-    double lost; /* seconds, by those that hung */
+    int count, last;  /* how many have begun, and which of them was the last */
+    int hangs, waits; /* that did not come to an end; that did nothing but wait */
 };
 static struct begun *begun; /* shared */
 
@@ -295,30 +299,60 @@ static double seconds_now(void)
 /* How many times slower than usual the checks run. */
 static double slowness(void)
 {
-    return RUNNING_ON_VALGRIND ? 30 : SANITIZED ? 5 : 1;
+    return RUNNING_ON_VALGRIND ? 30 : SANITIZED ? SANITIZED : 1;
 }
 
 static void set_timer(int signal_number, double seconds)
 {
     struct itimerval limit = {.it_value = {.tv_sec = (time_t)seconds}};
     limit.it_value.tv_usec = (suseconds_t)((seconds - (double)(time_t)seconds) * 1e6);
-    signal(signal_number, SIG_DFL); /* Check's handler would kill without saying why */
     if (signal_number == SIGALRM)
         setitimer(ITIMER_REAL, &limit, NULL);
     else
         setitimer(ITIMER_PROF, &limit, NULL);
 }
 
-/* Sets both clocks for a check. @return the least time after which one of them can have rung. */
-static double limit_time(const struct check *c)
+/* Of the check that runs in this process: how much work was seen at the last alarm, and when. */
+static struct record *watched;
+static double work_seen, alarm_span;
+static int alarms;
+
+/* The clock on the wall has rung. Who has worked meanwhile does not wait: the machine is busy. */
+static void look_whether_it_waits(int signal_number)
 {
+    struct timespec t;
+    int error = errno;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    double work = (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+    if (work - work_seen > alarm_span * 0.05 && ++alarms < MOST_ALARMS) {
+        work_seen = work;
+        alarm_span = slowness();
+        set_timer(SIGALRM, alarm_span);
+    } else {
+        watched->waited = true;
+        signal(signal_number, SIG_DFL);
+        kill(getpid(), signal_number);
+    }
+    errno = error;
+}
+
+/* Sets both clocks for a check. @return the least time after which one of them can have rung. */
+static double limit_time(struct record *r, const struct check *c)
+{
+    struct sigaction on_alarm = {.sa_handler = look_whether_it_waits,
+                                 .sa_flags = SA_ONSTACK | SA_RESTART};
     double wall = c->seconds != 0 ? c->seconds : usual_wall;
     double work = c->seconds != 0 ? c->seconds / 4.0 : usual_work;
     if (begun->hangs > 0 && c->seconds == 0) {
         wall = impatient_wall;
         work = impatient_work;
     }
-    set_timer(SIGALRM, wall * slowness());
+    if (SANITIZED == 20)
+        on_alarm.sa_handler = SIG_DFL;
+    watched = r;
+    alarm_span = wall * slowness();
+    sigaction(SIGALRM, &on_alarm, NULL); /* Check's handler would kill without saying why */
+    set_timer(SIGALRM, alarm_span);
     set_timer(SIGPROF, work * slowness());
     return work * slowness();
 }
@@ -349,7 +383,7 @@ static void look_back(double now)
         return;
     last->hung = true;
     begun->hangs++;
-    begun->lost += (now - last->began) / slowness();
+    begun->waits += last->waited;
 }
 
 /* What Check calls, in a process of its own: the i-th check. */
@@ -365,7 +399,7 @@ static void run_item(int i)
     r->began = start;
     redirect(r);
     if (forks() && begun->hangs > 0 &&
-        (begun->lost > most_lost || item->check->seconds != 0 ||
+        (begun->hangs >= MOST_HANGS || begun->waits >= MOST_WAITS || item->check->seconds != 0 ||
          one_has_hung(item->check->exercise)))
         return; /* somebody waits for the card */
     const char *own = item->check->exercise == NULL ? NULL : unwritten_among(item->check->exercise);
@@ -374,7 +408,7 @@ static void run_item(int i)
         r->progress = NOT_RUN;
         return;
     }
-    r->limit = forks() ? limit_time(item->check) : 0;
+    r->limit = forks() ? limit_time(r, item->check) : 0;
     r->progress = BEGUN;
     harness_begin(r, item->kind, options.seed ^ hash(item->check->name));
     item->check->fn();
@@ -1061,7 +1095,7 @@ int main(int argc, char **argv)
     scan_sources();
     setenv("CK_MAX_MSG_SIZE", "65536", 0);
     if (harness_is_slow())
-        setenv("CK_TIMEOUT_MULTIPLIER", RUNNING_ON_VALGRIND ? "30" : "10", 0);
+        setenv("CK_TIMEOUT_MULTIPLIER", RUNNING_ON_VALGRIND ? "30" : "20", 0);
     item_count = count_chosen();
     items = calloc((size_t)item_count + 1, sizeof *items);
     struct record *records = shared(((size_t)item_count + 1) * sizeof *records);
