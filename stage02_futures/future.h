@@ -51,8 +51,8 @@ struct future *future_ref(struct future *f);
 
 /**
  * Gives a reference back. The last one ends the future; if it holds an error that nobody ever asked
- * for, that is reported now (row F17). One that is given back twice aborts, if that can be seen: the
- * memory of a future serves the next one.
+ * for, that is reported now (row F17). One that is given back twice aborts, if that can be seen:
+ * the memory of a future serves the next one.
  * @param f may be NULL.
  */
 void future_unref(struct future *f);

@@ -254,9 +254,9 @@ static bool somebody_waits(const struct sock *s, unsigned direction)
 }
 
 /*
- * Each function that has to be left after a switch is a wrong guess of the processor (see SWITCHES in
- * error.h). So what leads to the switch is put into one function, which also keeps what a sleeping
- * task needs closer together on its stack.
+ * Each function that has to be left after a switch is a wrong guess of the processor (see SWITCHES
+ * in error.h). So what leads to the switch is put into one function, which also keeps what a
+ * sleeping task needs closer together on its stack.
  */
 #define FLAT __attribute__((flatten))
 
