@@ -161,9 +161,12 @@ static int64_t callbacks(long n)
 
 /* --- coroutines ----------------------------------------------------------------------------- */
 
-struct event {
-    enum { START, TEXT, END } kind;
-    const char *text; /* or the name */
+/* An event is a value of its own type: the name of an element, or a text. */
+static const struct value_type start_event = {"start", NULL}, end_event = {"end", NULL},
+                               text_event = {"text", NULL};
+
+struct text {
+    const char *bytes;
     size_t length;
 };
 
@@ -171,25 +174,31 @@ struct event {
    With the library's functions inside the stages there is nothing to return from. */
 #define STAGE __attribute__((flatten))
 
+static void push_value(struct generator *target, value v)
+{
+    MUST(gen_send(target, v, NULL) == GEN_NEXT);
+}
+
 static void push(struct generator *target, void *item)
 {
-    MUST(gen_send(target, value_ptr(item), NULL) == GEN_NEXT);
+    push_value(target, value_ptr(item));
 }
 
 static STAGE void on_start(void *target, const char *name, const char **attributes)
 {
     (void)attributes;
-    push(target, &(struct event){START, name, 0});
+    push_value(target, (value){&start_event, {.string = name}});
 }
 
 static STAGE void on_text(void *target, const char *text, int n)
 {
-    push(target, &(struct event){TEXT, text, (size_t)n});
+    struct text all = {text, (size_t)n};
+    push_value(target, (value){&text_event, {.pointer = &all}});
 }
 
 static STAGE void on_end(void *target, const char *name)
 {
-    push(target, &(struct event){END, name, 0});
+    push_value(target, (value){&end_event, {.string = name}});
 }
 
 /* The next item; the error that ends the stage. */
@@ -204,20 +213,21 @@ static int receive(void *item)
 static STAGE int buses_to_dicts(void *target, value *ret)
 {
     struct bus bus;
-    struct event *event;
+    value event;
     int error;
     (void)ret;
-    while ((error = receive(&event)) == 0) {
-        if (event->kind != START || strcmp(event->text, "bus") != 0)
+    while ((error = gen_yield(value_none(), &event)) == 0) {
+        if (!value_is(event, &start_event) || strcmp(event.as.string, "bus") != 0)
             continue;
         bus.length = 0;
-        while ((error = receive(&event)) == 0) {
-            if (event->kind == START)
+        while ((error = gen_yield(value_none(), &event)) == 0) {
+            const struct text *text = event.as.pointer;
+            if (value_is(event, &start_event))
                 bus.length = 0;
-            else if (event->kind == TEXT)
-                add_text(&bus, event->text, event->length);
-            else if (strcmp(event->text, "bus") != 0)
-                end_field(&bus, event->text);
+            else if (value_is(event, &text_event))
+                add_text(&bus, text->bytes, text->length);
+            else if (strcmp(event.as.string, "bus") != 0)
+                end_field(&bus, event.as.string);
             else
                 break;
         }
