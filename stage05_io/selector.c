@@ -317,7 +317,7 @@ bool selector_remove_writer(struct selector *s, int fd)
  */
 static void bring_near(const struct wait *wait)
 {
-    enum { LINE = 64 }; /* bytes; where it is something else, a little less is fetched */
+    enum { LINE = 64, MOST = 32 }; /* a line's bytes: where it has less, less is fetched */
     const struct sleeper *sleeper = &wait->sleeper;
     if (sleeper->frame == NULL)
         return;
@@ -325,8 +325,10 @@ static void bring_near(const struct wait *wait)
         __builtin_prefetch(sleeper->task + (ptrdiff_t)i * LINE);
     for (int i = 0; i < 2; i++)
         __builtin_prefetch(sleeper->generator + (ptrdiff_t)i * LINE);
-    for (int i = -3; i < 2; i++) /* where it sleeps, and above it what has called that */
-        __builtin_prefetch(sleeper->frame + (ptrdiff_t)i * LINE);
+    /* Where it sleeps, and above it what has called that, often with a buffer. */
+    const char *line = sleeper->frame - (ptrdiff_t)3 * LINE;
+    for (int i = 0; i < MOST && line < sleeper->generator; i++, line += LINE)
+        __builtin_prefetch(line, 1, 2);
     __builtin_prefetch(sleeper->sock);
 }
 
