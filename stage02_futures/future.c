@@ -56,6 +56,7 @@ static inline void keep_or_free(struct dispatcher *d, struct future *f)
         free(f);
         return;
     }
+    f->state = FUTURE_PENDING; /* whoever uses it nevertheless shall not find a result */
     struct spare *spare = (struct spare *)(void *)f;
     spare->next = d->spare;
     d->spare = spare;

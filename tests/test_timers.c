@@ -605,6 +605,7 @@ static void a_hole_is_filled_by_a_child_and_not_by_a_cousin(void)
         when[i] = i == 0 ? 0 : i == 1 ? 100 : i < 5 ? 10 : i < 9 ? 101 : i < 21 ? 11 : 103;
     when[37] = 12; /* earlier than the children of 8, and child of 9 */
     add_all(&t, when, 39);
+    expect_int(timers_first(&t)->id, 0);
     step("timers_remove() of the last of four, whose neighbour has an earlier child");
     expect_true("it was there", timers_remove(&t, 8));
     expect_int(t.heap[8].when, 103);
