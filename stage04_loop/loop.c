@@ -259,7 +259,7 @@ static INTO bool run_next(struct task_loop *loop, int *error)
 {
     for (;;) {
         struct call *call = loop->ready.ring.next;
-        if (call->after < loop->line.first + loop->turn) { /* never, if it is the ring itself */
+        if (!call_queue_empty(&loop->ready) && call->after < loop->line.first + loop->turn) {
             call_queue_remove(call);
             *error = call->fn(call);
             return true;
@@ -423,7 +423,6 @@ struct task_loop *loop_new(struct poller *poller)
     }
     dispatcher_init(&loop->dispatcher, &loop_ops);
     call_queue_init(&loop->ready);
-    loop->ready.ring.after = UINT64_MAX;
     loop->thread = &running;
     int error = poller->ops->bind(poller, &loop->dispatcher);
     if (error) {
