@@ -956,6 +956,29 @@ static void one_turn_is_ready_then_events_then_timers(void)
     end(&s);
 }
 
+static void a_busy_loop_does_not_ask_a_quiet_poller(void)
+{
+    struct script s = {.now = 100, .poller.quiet = true};
+    struct call event = {.fn = note_event};
+    begin(&s);
+    expect_ok(loop_call_soon(loop, note, "a", NULL));
+    step("loop_run_once() with a callback, and a poller that says that it has nothing");
+    expect_int(loop_run_once(loop), 1);
+    expect_int(s.polls, 0);
+    step("the same, after somebody had news for the poller");
+    s.event = &event;
+    s.poller.quiet = false;
+    expect_ok(loop_call_soon(loop, note, "b", NULL));
+    expect_int(loop_run_once(loop), 2);
+    expect_int(s.polls, 1);
+    step("loop_run_once() with nothing to do, and a quiet poller: it can wait, so it is asked");
+    s.poller.quiet = true;
+    expect_int(loop_run_once(loop), 0);
+    expect_int(s.polls, 2);
+    expect_trace("a", "b", "event");
+    end(&s);
+}
+
 static void a_turn_waits_no_longer_than_it_may(void)
 {
     struct script s = {.now = 100};
@@ -1339,6 +1362,7 @@ static const struct check poller_checks[] = {
     CHECK(freeing_closes_the_poller_once, "L14", NULL, ""),
     /* how it waits */
     CHECK(one_turn_is_ready_then_events_then_timers, "L01", "4.6", "4.1 4.3 4.4"),
+    CHECK(a_busy_loop_does_not_ask_a_quiet_poller, "L01", "4.6", "4.1"),
     CHECK(a_turn_waits_no_longer_than_it_may, "L01 L04", "4.6", "4.1 4.3 4.4 4.5"),
     CHECK(a_cancelled_timer_does_not_wake_the_loop, "D05", "4.2", "4.3 4.4 4.5 4.6"),
     CHECK(a_stopping_loop_does_not_wait, "L06", "4.7", "4.3 4.4 4.6"),

@@ -149,6 +149,52 @@ static void letters_alone_end_the_sleep(void)
     expect_trace("one", "two");
 }
 
+/* Runs in each turn, so that the loop never sleeps, until a letter has come. */
+static struct {
+    struct task_loop *loop;
+    pthread_t sender;
+    long turns, turns_since;
+    atomic_bool sent;
+    bool over;
+} restless;
+
+static int end_of_unrest(void *arg)
+{
+    restless.over = true;
+    return stop(arg);
+}
+
+static void *send_the_end(void *arg)
+{
+    int error = loop_call_soon_threadsafe(arg, end_of_unrest, arg);
+    atomic_store(&restless.sent, true);
+    expect_ok(error);
+    return NULL;
+}
+
+static int never_rest(void *arg)
+{
+    (void)arg;
+    if (atomic_load(&restless.sent) && ++restless.turns_since == 10)
+        return stop(restless.loop); /* it should have come at once */
+    if (++restless.turns == 100) /* the loop knows by now that nothing happens outside */
+        restless.sender = thread(send_the_end, restless.loop);
+    return restless.over ? 0 : loop_call_soon(restless.loop, never_rest, NULL, NULL);
+}
+
+static void a_letter_reaches_a_loop_that_never_sleeps(void)
+{
+    restless.loop = real_loop();
+    restless.turns = restless.turns_since = 0;
+    restless.sent = restless.over = false;
+    expect_ok(loop_call_soon(restless.loop, never_rest, NULL, NULL));
+    step("a thread sends a letter to a loop that has something to do in each turn");
+    int error = loop_run_forever(restless.loop);
+    pthread_join(restless.sender, NULL);
+    expect_ok(error);
+    expect_true("the letter came", restless.over);
+}
+
 static int fail(void *arg)
 {
     (void)arg;
@@ -472,6 +518,7 @@ static const struct check checks[] = {
     CHECK(from_its_own_thread_it_is_call_soon, "S40", NULL, ""),
     CHECK(a_letter_wakes_a_loop_that_sleeps, "S40", "5.8", IN_SELECT),
     CHECK(letters_alone_end_the_sleep, "S40", "5.8", IN_SELECT),
+    CHECK(a_letter_reaches_a_loop_that_never_sleeps, "S40", "5.8", IN_SELECT),
     CHECK(an_error_of_a_letter_is_reported, "H04 S40", "5.8", IN_SELECT),
     CHECK(letters_of_a_thread_keep_their_order, "S40 S41", "5.8", IN_SELECT),
     CHECK(a_loop_may_close_while_others_send, "S41 L15", NULL, "5.8"),
