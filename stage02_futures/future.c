@@ -334,15 +334,17 @@ int future_set_result_unless_cancelled(struct future *f, value v)
     return f->state == FUTURE_CANCELLED ? 0 : future_set_result(f, v);
 }
 
+/* --- cancelling ----------------------------------------------------------------------------- */
+
 /*
  * A task passes the wish on to what it waits for, which may be a task that waits, and so on. That
  * chain may be long, so it is walked here and not called through. It may also be a ring (two tasks
  * that await each other): then the walk meets somebody whom it has visited, and the last one before
  * him has to end its wait alone.
  */
-bool future_cancel(struct future *f)
+static bool cancel_chain(struct future *f)
 {
-    /* EXERCISE 2.6 future_cancel: ask the right one */
+    /* EXERCISE 2.6 cancel_chain: ask the right one */
     struct future *before = NULL, *last = f, *next = f, *step;
     f->error_is_wanted = false; /* whoever cancels does not want to hear of errors any more */
     if (f->state != FUTURE_PENDING)
@@ -368,6 +370,62 @@ bool future_cancel(struct future *f)
         return true;
     return before != last && before->ops->cancel(before, false); /* it is about to end anyway */
     /* END 2.6 */
+}
+
+/* Where future_cancel() is in a tree: at the innermost branches. NULL: it is not at work. */
+static _Thread_local struct future_branches *asking;
+
+bool future_cancel_branches(struct future *f, struct future_branches *branches)
+{
+    *branches = (struct future_branches){.of = f, .outer = asking};
+    asking = branches;
+    return true;
+}
+
+/* Cancels one branch, unless that has branches itself: then those come first. */
+static void ask(struct future *f)
+{
+    struct future_branches *at = asking;
+    at->now = f;
+    if (cancel_chain(f) && asking == at)
+        at->requested = true;
+}
+
+/* The last of the chain that begins with f has refused: asks the one before it, if there is one. */
+static bool ask_before(struct future *f, const struct future *last)
+{
+    while (f != last) {
+        struct future *next = f->ops->cancel_next(f);
+        if (next == last)
+            return f->ops->cancel(f, false);
+        f = next;
+    }
+    return false;
+}
+
+/*
+ * Chains of tasks meet where a gather waits for several, and make a tree. It is walked in the order
+ * in which a recursion would go: a branch with everything behind it, then the next branch. Whoever
+ * is cancelled may call us from a callback; that is a walk of its own.
+ */
+bool future_cancel(struct future *f)
+{
+    struct future_branches root = {.outer = asking};
+    asking = &root;
+    ask(f);
+    while (asking != &root) {
+        struct future_branches *at = asking;
+        struct future *next = at->of->ops->next_branch(at->of);
+        if (next != NULL) {
+            ask(next);
+            continue;
+        }
+        asking = at->outer;
+        if (at->requested || ask_before(asking->now, at->of))
+            asking->requested = true;
+    }
+    asking = root.outer;
+    return root.requested;
 }
 
 /* --- asking --------------------------------------------------------------------------------- */

@@ -26,6 +26,8 @@ struct future_ops {
      * recursed into; NULL, or the answer NULL: f's own `cancel` decides.
      */
     struct future *(*cancel_next)(struct future *f);
+    /** Of those whose `cancel` is future_cancel_branches(): the next one to cancel, or NULL. */
+    struct future *(*next_branch)(struct future *f);
     /** Gives the memory back; the last reference is gone. NULL: free(). */
     void (*destroy)(struct future *f);
     /** What stands before the state in future_describe(), as snprintf; may be NULL. */
@@ -61,6 +63,24 @@ struct future_waiter {
     struct call call; /**< Set call.fn, and call.drop. In the future's list, then in the queue. */
     struct future *future; /**< Set by future_wait(). */
 };
+
+/**
+ * How far a cancel has come in a future that waits for several, embedded in it. Each of them is to
+ * be cancelled, and may wait for several itself: future_cancel() goes through that tree in a loop.
+ */
+struct future_branches {
+    struct future *of;             /**< Whose these are. */
+    struct future_branches *outer; /**< Those of which one led here. */
+    struct future *now;            /**< The one that is being cancelled. */
+    bool requested;                /**< Whether one of them has requested anything. */
+};
+
+/**
+ * The `cancel` of one that waits for several: future_cancel() will ask `next_branch`, and cancel
+ * what it answers, until that is NULL. The answer true is preliminary: if they request nothing,
+ * future_cancel() goes on as if it had been false. `next_branch` must not be at work for @p f.
+ */
+bool future_cancel_branches(struct future *f, struct future_branches *branches);
 
 /** A future of some kind, pending, with one reference. Its memory is the caller's. Never fails. */
 void future_init(struct future *f, const struct future_ops *ops, struct dispatcher *d);

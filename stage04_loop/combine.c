@@ -84,8 +84,10 @@ struct child {
 struct gather {
     struct future future; /* first: a gather is one */
     struct member member; /* until all children are done */
+    struct future_branches branches; /* to its children, while they are being cancelled */
     size_t n;
-    size_t waiting;        /* for so many different children */
+    size_t waiting; /* for so many different children */
+    size_t asked;   /* so many have been cancelled, or passed over */
     bool return_exceptions;
     bool cancel_requested;
     bool cancelling; /* its children are being cancelled at this moment */
@@ -143,18 +145,26 @@ static int child_done(struct call *call)
 static bool gather_cancel(struct future *f, bool alone)
 {
     struct gather *g = as_gather(f);
-    bool requested = false;
     if (alone || g->cancelling) { /* we wait for somebody who waits for us: end here */
         int refused = future_finish(f, ERR_CANCELLED, value_none());
         return refused == 0;
     }
     g->cancelling = true;
-    for (size_t i = 0; i < g->n; i++)
-        if (g->children[i].gather != NULL && future_cancel(g->children[i].future))
-            requested = true;
+    g->asked = 0;
+    return future_cancel_branches(f, &g->branches);
+}
+
+static struct future *gather_next_branch(struct future *f)
+{
+    struct gather *g = as_gather(f);
+    while (g->asked < g->n) {
+        const struct child *child = &g->children[g->asked++];
+        if (child->gather != NULL)
+            return child->future;
+    }
     g->cancelling = false;
-    g->cancel_requested = g->cancel_requested || requested;
-    return requested;
+    g->cancel_requested = g->cancel_requested || g->branches.requested;
+    return NULL;
 }
 
 static void gather_destroy(struct future *f)
@@ -176,7 +186,8 @@ static void gather_shut(struct member *member)
 }
 
 static const struct member_ops gather_member_ops = {.shut = gather_shut};
-static const struct future_ops gather_ops = {.cancel = gather_cancel, .destroy = gather_destroy};
+static const struct future_ops gather_ops = {
+    .cancel = gather_cancel, .next_branch = gather_next_branch, .destroy = gather_destroy};
 
 /* Whether all can be waited for. */
 static int check_children(struct dispatcher *d, struct future *const *futures, size_t n)

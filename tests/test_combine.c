@@ -785,7 +785,7 @@ static void cancelling_a_ring_through_gathers_ends_it(void)
     task_unref(ring[1]);
 }
 
-enum { DEEP = 10000 };
+enum { DEEP = 100000 };
 
 static struct future *deep[DEEP + 1];
 
@@ -798,15 +798,79 @@ static int nest_gathers(void)
     return n;
 }
 
-static void a_deep_nest_of_gathers_is_cancelled_without_recursion(void)
+static int cancel_on_small_stack(void *arg, value *ret)
+{
+    *ret = value_bool(future_cancel(arg));
+    return 0;
+}
+
+/* What future_cancel() answers where it has 64 KiB of stack. */
+static void expect_cancel(struct future *f, bool wanted)
+{
+    struct generator *g = gen_new(cancel_on_small_stack, f);
+    value out;
+    int status = gen_next(g, &out);
+    expect_returns(status, out, value_bool(wanted));
+    gen_free(g);
+}
+
+static void a_tower_of_100000_gathers_is_cancelled_without_recursion(void)
 {
     int n = nest_gathers();
-    step("future_cancel() of the outermost of 10,000 gathers of each other");
-    expect_true("it answers true", future_cancel(deep[n]));
+    step("future_cancel() of the outermost of 100,000 gathers of each other");
+    expect_cancel(deep[n], true);
     expect_true("the innermost future is cancelled", future_cancelled(deep[0]));
-    fixture_pump();
+    expect_int(fixture_pump(), n);
     expect_error(future_result(deep[n], NULL), ERR_CANCELLED);
     unref_all(deep, (size_t)n + 1);
+}
+
+static void a_tower_of_100000_gathers_of_what_is_done_cannot_be_cancelled(void)
+{
+    int n = nest_gathers();
+    expect_ok(future_set_result(deep[0], value_int(5)));
+    step("future_cancel() of the outermost of 100,000 gathers, before they know of the result");
+    expect_cancel(deep[n], false);
+    expect_int(fixture_pump(), n);
+    expect_ok(future_result(deep[n], NULL));
+    unref_all(deep, (size_t)n + 1);
+}
+
+enum { STOREYS = 10000 };
+
+static struct task *storeys[STOREYS];
+static unsigned heard;
+
+/* Waits for a gather of the task before it; the first one, of the future. */
+static int await_gather_of_next(void *arg, value *ret)
+{
+    struct task **self = arg;
+    struct future *child = self == storeys ? deep[0] : task_future(self[-1]), *g;
+    int error = gather(task_dispatcher(task_current()), &child, 1, GATHER_FIRST_ERROR, &g);
+    if (!error) {
+        error = task_await(g, ret);
+        future_unref(g);
+    }
+    heard += error == ERR_CANCELLED;
+    return error;
+}
+
+static void a_tower_of_tasks_and_gathers_is_cancelled_without_recursion(void)
+{
+    int n = harness_is_slow() ? STOREYS / 20 : STOREYS;
+    heard = 0;
+    deep[0] = new_future();
+    for (int i = 0; i < n; i++)
+        storeys[i] = new_task(await_gather_of_next, &storeys[i]);
+    fixture_pump();
+    step("task_cancel() of the outermost of 10,000 tasks that await gathers of each other");
+    expect_cancel(task_future(storeys[n - 1]), true);
+    expect_true("the innermost future is cancelled", future_cancelled(deep[0]));
+    fixture_pump();
+    expect_int(heard, n);
+    for (int i = 0; i < n; i++)
+        task_unref(storeys[i]);
+    future_unref(deep[0]);
 }
 
 static int give_back(void *arg, value *ret)
@@ -816,14 +880,14 @@ static int give_back(void *arg, value *ret)
     return 0;
 }
 
-static void a_deep_nest_of_gathers_is_given_back_without_recursion(void)
+static void a_tower_of_100000_gathers_is_given_back_without_recursion(void)
 {
     int n = nest_gathers();
     expect_ok(future_set_result(deep[0], value_int(5)));
     fixture_pump();
     expect_ok(future_result(deep[n], NULL));
     unref_all(deep, (size_t)n);
-    step("future_unref() of the outermost of 10,000 gathers, on a stack of 64 KiB");
+    step("future_unref() of the outermost of 100,000 gathers, on a stack of 64 KiB");
     struct generator *g = gen_new(give_back, deep[n]);
     expect_int(gen_next(g, NULL), GEN_RETURN);
     gen_free(g);
@@ -1480,9 +1544,13 @@ static const struct check checks[] = {
     CHECK(a_gather_may_be_given_back_by_its_callback, "Q01", "4.10", "4.6"),
     CHECK(a_loop_closed_on_gathers_and_shields_gives_everything_back, "L14 T32", NULL, "4.6"),
     CHECK(cancelling_a_ring_through_gathers_ends_it, "T28 Q07", "4.10", "4.6"),
-    SLOW_CHECK(a_deep_nest_of_gathers_is_cancelled_without_recursion,
-               "T28 Q07", "4.10", "4.6", 20),
-    SLOW_CHECK(a_deep_nest_of_gathers_is_given_back_without_recursion,
+    SLOW_CHECK(a_tower_of_100000_gathers_is_cancelled_without_recursion,
+               "T28 T34 Q07", "4.10", "4.6", 20),
+    SLOW_CHECK(a_tower_of_100000_gathers_of_what_is_done_cannot_be_cancelled,
+               "T28 T34 Q08", "4.10", "4.6", 20),
+    SLOW_CHECK(a_tower_of_tasks_and_gathers_is_cancelled_without_recursion,
+               "T28 T34 Q07", "4.10", "4.6", 20),
+    SLOW_CHECK(a_tower_of_100000_gathers_is_given_back_without_recursion,
                "T34", "4.10", "4.6", 20),
     /* wait_for */
     CHECK(only_a_task_can_wait_for, "W01", NULL, ""),

@@ -595,6 +595,112 @@ static void a_cancel_in_a_ring_tells_the_last_that_it_is_alone(void)
     future_unref(&c.future);
 }
 
+/* Waits for several, in the way of a gather. */
+struct several {
+    struct passing passing; /* whose `next` is not used */
+    struct future_branches branches;
+    struct future *each[2];
+    size_t asked;
+};
+
+static bool cancel_several(struct future *f, bool alone)
+{
+    struct several *s = (struct several *)(void *)f;
+    (void)alone;
+    s->asked = 0;
+    return future_cancel_branches(f, &s->branches);
+}
+
+static struct future *next_of_several(struct future *f)
+{
+    struct several *s = (struct several *)(void *)f;
+    if (s->asked < 2 && s->each[s->asked] != NULL)
+        return s->each[s->asked++];
+    record("%s %s", s->passing.name, s->branches.requested ? "is content" : "got nothing");
+    return NULL;
+}
+
+static void init_several(struct several *s, const char *name, struct future *first,
+                         struct future *second)
+{
+    static const struct future_ops ops = {
+        .cancel = cancel_several, .next_branch = next_of_several, .destroy = keep_memory};
+    init_passing(&s->passing, name, NULL);
+    s->passing.future.ops = &ops;
+    s->each[0] = first;
+    s->each[1] = second;
+}
+
+static void a_cancel_goes_through_a_tree_one_branch_after_the_other(void)
+{
+    struct passing x, y, z, before_inner;
+    struct several inner, outer;
+    init_passing(&x, "x", NULL);
+    init_passing(&y, "y", NULL);
+    init_passing(&z, "z", NULL);
+    init_several(&inner, "inner", &x.future, &y.future);
+    init_passing(&before_inner, "before", &inner.passing.future);
+    init_several(&outer, "outer", &before_inner.future, &z.future);
+    step("future_cancel(outer), which waits for z and for one that waits for inner: x and y");
+    expect_true("it answers true", future_cancel(&outer.passing.future));
+    expect_trace("x takes it", "y takes it", "inner is content", "z takes it", "outer is content");
+    expect_int(before_inner.future.cancels, 1);
+    expect_int(inner.passing.future.cancels, 1);
+    expect_int(z.future.cancels, 1);
+    step("the same, where only y takes it");
+    x.refuses = z.refuses = true;
+    expect_true("it answers true", future_cancel(&outer.passing.future));
+    expect_trace("x refuses", "y takes it", "inner is content", "z refuses", "outer is content");
+    step("the same, where x, y and z refuse: it is for the one that waits for inner");
+    y.refuses = true;
+    expect_true("it answers true", future_cancel(&outer.passing.future));
+    expect_trace("x refuses", "y refuses", "inner got nothing", "before takes it", "z refuses",
+                 "outer is content");
+    step("the same, where that one refuses too");
+    before_inner.refuses = true;
+    expect_true("it answers false", !future_cancel(&outer.passing.future));
+    expect_trace("x refuses", "y refuses", "inner got nothing", "before refuses", "z refuses",
+                 "outer got nothing");
+    future_unref(&outer.passing.future);
+    future_unref(&before_inner.future);
+    future_unref(&inner.passing.future);
+    future_unref(&x.future);
+    future_unref(&y.future);
+    future_unref(&z.future);
+}
+
+static int cancel_another(struct future *f, void *arg)
+{
+    (void)f;
+    record("another one: %s", future_cancel(arg) ? "true" : "false");
+    return 0;
+}
+
+static void a_callback_may_cancel_in_the_middle_of_a_cancel(void)
+{
+    struct dispatcher at_once;
+    struct passing x, y;
+    struct several tree, another;
+    immediate_init(&at_once);
+    struct future *f = future_new(&at_once);
+    init_passing(&x, "x", NULL);
+    init_passing(&y, "y", NULL);
+    x.refuses = true;
+    init_several(&another, "another", &x.future, NULL);
+    init_several(&tree, "tree", f, &y.future);
+    expect_ok(future_add_done_callback(f, cancel_another, &another.passing.future));
+    step("future_cancel() of a tree, while a callback of its first branch cancels another tree");
+    expect_true("it answers true", future_cancel(&tree.passing.future));
+    expect_trace("x refuses", "another got nothing", "another one: false", "y takes it",
+                 "tree is content");
+    future_unref(&tree.passing.future);
+    future_unref(&another.passing.future);
+    future_unref(&x.future);
+    future_unref(&y.future);
+    future_unref(f);
+    immediate_close(&at_once);
+}
+
 /* --- callbacks -------------------------------------------------------------------------------- */
 
 static void whoever_waits_is_called_in_the_next_iteration(void)
@@ -1430,6 +1536,8 @@ static const struct check checks[] = {
     CHECK(a_cancel_stops_before_one_that_is_done, "T27", "2.6", "2.3"),
     CHECK(a_cancel_that_the_last_refuses_is_for_the_one_before, "T27", "2.6", ""),
     CHECK(a_cancel_in_a_ring_tells_the_last_that_it_is_alone, "T28", "2.6", ""),
+    CHECK(a_cancel_goes_through_a_tree_one_branch_after_the_other, "T27 Q07", "2.6", ""),
+    CHECK(a_callback_may_cancel_in_the_middle_of_a_cancel, "T27 Q07", "2.6", "2.3 2.4"),
     CHECK(a_description_tells_the_state, "F24", NULL, "2.3 2.6"),
     CHECK(a_future_that_holds_itself_can_be_described, "F24", NULL, "2.3"),
     /* callbacks */
