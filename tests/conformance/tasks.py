@@ -126,6 +126,7 @@ class Coro(collections.abc.Coroutine):
         return self.generator.send(value)
 
     def throw(self, *error):
+        self.message = None  # a cancel wins: the value is not kept for a later step
         return self.generator.throw(*error)
 
     def close(self):
