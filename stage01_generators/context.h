@@ -25,6 +25,7 @@
 
 #include <stddef.h>
 
+#include "error.h"
 #include "value.h"
 
 #if !defined(CONTEXT_UCONTEXT) && !defined(__x86_64__) && !defined(__aarch64__) && \
@@ -37,16 +38,10 @@
 #endif
 
 /* The sanitizers follow a stack switch only if they are told. */
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(SANITIZE_ADDRESS)
 #define CONTEXT_ASAN 1
-#elif defined(__SANITIZE_THREAD__)
+#elif defined(SANITIZE_THREAD)
 #define CONTEXT_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define CONTEXT_ASAN 1
-#elif __has_feature(thread_sanitizer)
-#define CONTEXT_TSAN 1
-#endif
 #endif
 
 /*

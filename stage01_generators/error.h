@@ -34,6 +34,19 @@
 #define SWITCHES inline
 #endif
 
+/** Which sanitizer this is compiled for. gcc defines a macro of its own, clang has to be asked. */
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZE_ADDRESS 1
+#elif defined(__SANITIZE_THREAD__)
+#define SANITIZE_THREAD 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZE_ADDRESS 1
+#elif __has_feature(thread_sanitizer)
+#define SANITIZE_THREAD 1
+#endif
+#endif
+
 /** Our own codes. They stand clear of every `-errno`. */
 enum error_code {
     ERR_TYPE = -10000,    /**< TypeError: the wrong kind of thing was given. */

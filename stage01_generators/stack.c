@@ -37,14 +37,7 @@
 #define RUNNING_ON_VALGRIND 0
 #endif
 
-#if defined(__SANITIZE_ADDRESS__)
-#define STACK_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define STACK_ASAN 1
-#endif
-#endif
-#ifdef STACK_ASAN
+#ifdef SANITIZE_ADDRESS
 void __asan_unpoison_memory_region(const volatile void *low, size_t size);
 void __lsan_register_root_region(const void *low, size_t size);
 #endif
@@ -181,7 +174,7 @@ static int carve(struct shelf *shelf, unsigned size_class)
                      : mprotect(base, guard, PROT_NONE) != 0)
         return -ENOMEM; /* the system allows no more mappings */
     VALGRIND_STACK_REGISTER(base + guard, base + size);
-#ifdef STACK_ASAN
+#ifdef SANITIZE_ADDRESS
     __lsan_register_root_region(base + guard, size - guard);
 #endif
     struct stack *stack = (struct stack *)(void *)(base + size - sizeof *stack);
@@ -218,7 +211,7 @@ int stack_acquire(size_t size, struct stack **out)
     }
     *out = shelf->free;
     shelf->free = (*out)->next;
-#ifdef STACK_ASAN
+#ifdef SANITIZE_ADDRESS
     __asan_unpoison_memory_region((*out)->low,
                                   (*out)->size); /* who was here may have left by a jump */
 #endif
@@ -241,7 +234,7 @@ void stack_release(struct stack *stack)
 
 /* --- running off the end ------------------------------------------------------------------ */
 
-#if !defined(STACK_ASAN) && !defined(__SANITIZE_THREAD__) /* they have handlers of their own */
+#if !defined(SANITIZE_ADDRESS) && !defined(SANITIZE_THREAD) /* they have handlers of their own */
 static stack_owner_fn *find_owner;
 static struct sigaction previous_segv, previous_bus;
 

@@ -44,7 +44,7 @@ void future_init(struct future *f, const struct future_ops *ops, struct dispatch
  * Plain futures come and go with each step of a program, so a few that are gone are kept for those
  * that come. Not where a tool watches over freed memory.
  */
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef SANITIZE_ADDRESS
 enum { SPARES = 0 };
 #else
 enum { SPARES = 64 };

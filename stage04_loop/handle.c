@@ -90,7 +90,7 @@ struct slot *loop_slot_take(struct task_loop *loop, loop_fn *fn, void *arg)
 
 void loop_slot_give_back(struct task_loop *loop, struct slot *slot, bool cancelled)
 {
-    slot->generation = (slot->generation | 1) + 1 + cancelled;
+    slot->generation = ((slot->generation | 1) + 1 + cancelled) & INT32_MAX;
     slot->fn = NULL;
     put_back(loop, slot);
 }
@@ -103,7 +103,7 @@ void loop_slot_give_back(struct task_loop *loop, struct slot *slot, bool cancell
 
 struct handle loop_slot_handle(struct task_loop *loop, const struct slot *slot)
 {
-    uint64_t generation = slot->generation & INT32_MAX;
+    uint64_t generation = slot->generation;
     return (struct handle){loop, TIMER | generation << 32 | slot->id};
 }
 
@@ -125,7 +125,7 @@ static struct slot *named(struct handle handle)
 static struct slot *find(struct handle handle)
 {
     struct slot *slot = named(handle);
-    bool same = slot != NULL && GENERATION(handle.number) == (slot->generation & INT32_MAX);
+    bool same = slot != NULL && GENERATION(handle.number) == slot->generation;
     return same && slot->fn != NULL ? slot : NULL;
 }
 
@@ -154,9 +154,8 @@ bool handle_cancelled(struct handle handle)
     if (!is_timer(handle))
         return ring_was_taken_back(&handle.loop->line, handle.number);
     const struct slot *slot = named(handle);
-    uint32_t cancelled = (GENERATION(handle.number) | 1) + 2;
-    return slot != NULL && slot->fn == NULL &&
-           (slot->generation & INT32_MAX) == (cancelled & INT32_MAX);
+    uint32_t cancelled = ((GENERATION(handle.number) | 1) + 2) & INT32_MAX;
+    return slot != NULL && slot->fn == NULL && slot->generation == cancelled;
 }
 
 double handle_when(struct handle handle)

@@ -67,7 +67,7 @@ static int soon(struct dispatcher *d, struct call *call)
     return 0;
 }
 
-
+/* It lies in its owner, and needs nobody to leave its queue. */
 static void forget(struct dispatcher *d, struct call *call)
 {
     (void)d;

@@ -6,7 +6,6 @@
 #include "ring.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 enum { FIRST_ROOM = 64 };
 

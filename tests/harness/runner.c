@@ -34,18 +34,11 @@
 #endif
 
 /* How many times slower a sanitizer makes it; 0: there is none. */
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(SANITIZE_ADDRESS)
 #define SANITIZED 5
-#elif defined(__SANITIZE_THREAD__)
+#elif defined(SANITIZE_THREAD)
 #define SANITIZED 20 /* and signal handlers come late, or never */
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 5
-#elif __has_feature(thread_sanitizer)
-#define SANITIZED 20
-#endif
-#endif
-#ifndef SANITIZED
+#else
 #define SANITIZED 0
 #endif
 
