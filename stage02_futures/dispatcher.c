@@ -11,7 +11,7 @@
 void dispatcher_init(struct dispatcher *d, const struct dispatcher_ops *ops)
 {
     *d = (struct dispatcher){.ops = ops};
-    d->members.next = d->members.previous = &d->members;
+    links_init(&d->members);
 }
 
 void problem_print(const struct problem *problem)
@@ -35,27 +35,20 @@ int dispatcher_enlist(struct dispatcher *d, struct member *member)
 {
     if (d->closed)
         return ERR_CLOSED;
-    member->next = &d->members;
-    member->previous = d->members.previous;
-    member->previous->next = member;
-    d->members.previous = member;
+    links_append(&d->members, &member->links);
     return 0;
 }
 
 void dispatcher_delist(struct member *member)
 {
-    if (member->next == NULL)
-        return;
-    member->previous->next = member->next;
-    member->next->previous = member->previous;
-    member->next = member->previous = NULL;
+    links_remove(&member->links);
 }
 
 void dispatcher_shut(struct dispatcher *d)
 {
     d->closed = true;
     while (d->members.next != &d->members) {
-        struct member *member = d->members.next;
+        struct member *member = CONTAINER_OF(d->members.next, struct member, links);
         dispatcher_delist(member);
         member->ops->shut(member);
     }
@@ -76,7 +69,8 @@ void dispatcher_release(struct dispatcher *d)
 size_t dispatcher_dump(struct dispatcher *d, FILE *stream)
 {
     size_t n = 0;
-    for (struct member *member = d->members.next; member != &d->members; member = member->next) {
+    for (struct links *at = d->members.next; at != &d->members; at = at->next) {
+        struct member *member = CONTAINER_OF(at, struct member, links);
         char line[200];
         if (member->ops->describe == NULL)
             continue;
@@ -99,11 +93,6 @@ static int immediate_soon(struct dispatcher *d, struct call *call)
     return 0;
 }
 
-static void immediate_forget(struct dispatcher *d, struct call *call)
-{
-    (void)d, (void)call; /* nothing is ever queued */
-}
-
 static void immediate_report(struct dispatcher *d, const struct problem *problem)
 {
     (void)d;
@@ -111,7 +100,7 @@ static void immediate_report(struct dispatcher *d, const struct problem *problem
 }
 
 static const struct dispatcher_ops immediate_ops = {
-    .soon = immediate_soon, .forget = immediate_forget, .report = immediate_report};
+    .soon = immediate_soon, .report = immediate_report};
 
 void immediate_init(struct dispatcher *d)
 {

@@ -4,7 +4,7 @@
  *
  * A future must not call its callbacks itself: they would run in the middle of whatever completed
  * it, on a stack that grows with each link of a chain. It asks a dispatcher to do so. Stage 2 needs
- * no more of a dispatcher than the four functions here; stage 4 builds one that has a clock, and
+ * no more of a dispatcher than the three functions here; stage 4 builds one that has a clock, and
  * the tests have one that is pumped by hand.
  *
  * The things queued are the struct call that each object has inside it anyway. Queueing one never
@@ -36,30 +36,70 @@ struct call;
  */
 typedef int call_fn(struct call *call);
 
-/** A function to be called soon, embedded in whoever wants it. All bytes zero: not queued. */
-struct call {
-    call_fn *fn;                  /**< Set it before queueing. */
-    /** Called instead of `fn` if the dispatcher will never call: it was closed while this was
-     * queued. NULL if there is nothing to give back. */
-    void (*drop)(struct call *call);
-    struct call *next;     /**< The dispatcher's, while queued. */
-    struct call *previous; /**< Likewise. */
-    uint64_t after;        /**< Likewise: how many others came before it, in a line beside this. */
+/**
+ * Where something stands in a ring of things, embedded in it. All bytes zero: it is in none. A list
+ * is a ring through one that stands for nothing: the next of that one is the first.
+ */
+struct links {
+    struct links *next;     /**< Behind it. */
+    struct links *previous; /**< Before it. */
 };
+
+/** @param head made a ring of its own: an empty list. */
+static inline void links_init(struct links *head)
+{
+    head->next = head->previous = head;
+}
+
+/** @param head of a list. @param one in no ring; goes to the end of that list. */
+static inline void links_append(struct links *head, struct links *one)
+{
+    one->next = head;
+    one->previous = head->previous;
+    head->previous->next = one;
+    head->previous = one;
+}
+
+/** @param one taken out of its ring, if it is in one. @return whether it was. */
+static inline bool links_remove(struct links *one)
+{
+    if (one->next == NULL)
+        return false;
+    one->previous->next = one->next;
+    one->next->previous = one->previous;
+    one->next = one->previous = NULL;
+    return true;
+}
 
 /** The object in which @p pointer is the member @p member. */
 #define CONTAINER_OF(pointer, type, member) \
     ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
 
-/** A queue of calls: the ring through a call that is never called. call_queue_init() it first. */
+/** A function to be called soon, embedded in whoever wants it. All bytes zero: not queued. */
+struct call {
+    struct links links;           /**< The dispatcher's, while queued. */
+    call_fn *fn;                  /**< Set it before queueing. */
+    /** Called instead of `fn` if the dispatcher will never call: it was closed while this was
+     * queued. NULL if there is nothing to give back. */
+    void (*drop)(struct call *call);
+    uint64_t after; /**< The dispatcher's: how many others came before it, in a line beside this. */
+};
+
+/** @param call any. @return whether it stands in some queue. */
+static inline bool call_is_queued(const struct call *call)
+{
+    return call->links.next != NULL;
+}
+
+/** A queue of calls. call_queue_init() it first. */
 struct call_queue {
-    struct call ring; /**< Its next is the oldest. */
+    struct links ring; /**< Its next is the oldest. */
 };
 
 /** @param q made empty. */
 static inline void call_queue_init(struct call_queue *q)
 {
-    q->ring.next = q->ring.previous = &q->ring;
+    links_init(&q->ring);
 }
 
 /** @param q a queue. @return whether nothing is queued. */
@@ -71,29 +111,34 @@ static inline bool call_queue_empty(const struct call_queue *q)
 /** @param q a queue. @param call not queued anywhere; goes to the end. */
 static inline void call_queue_push(struct call_queue *q, struct call *call)
 {
-    call->next = &q->ring;
-    call->previous = q->ring.previous;
-    q->ring.previous->next = call;
-    q->ring.previous = call;
+    links_append(&q->ring, &call->links);
 }
 
 /** @param call queued somewhere, or not: taken out of its queue. @return whether it was queued. */
 static inline bool call_queue_remove(struct call *call)
 {
-    if (call->next == NULL)
-        return false;
-    call->previous->next = call->next;
-    call->next->previous = call->previous;
-    call->next = call->previous = NULL;
-    return true;
+    return links_remove(&call->links);
+}
+
+/** @param q a queue. @param call in it. @return the one behind it; NULL if it is the last. */
+static inline struct call *call_queue_next(const struct call_queue *q, const struct call *call)
+{
+    struct links *next = call->links.next;
+    return next == &q->ring ? NULL : CONTAINER_OF(next, struct call, links);
+}
+
+/** @param q a queue. @return its oldest call, which stays in it; NULL if there is none. */
+static inline struct call *call_queue_first(const struct call_queue *q)
+{
+    return call_queue_empty(q) ? NULL : CONTAINER_OF(q->ring.next, struct call, links);
 }
 
 /** @param q a queue. @return its oldest call, taken out; NULL if there is none. */
 static inline struct call *call_queue_pop(struct call_queue *q)
 {
-    struct call *call = q->ring.next;
-    if (call == &q->ring)
+    if (call_queue_empty(q))
         return NULL;
+    struct call *call = call_queue_first(q);
     call_queue_remove(call);
     return call;
 }
@@ -141,16 +186,13 @@ struct member_ops {
 /** What must be ended before its dispatcher goes away: a task, an executor. Embed it. */
 struct member {
     const struct member_ops *ops; /**< What kind it is. */
-    struct member *next;          /**< The dispatcher's, while enlisted. */
-    struct member *previous;      /**< Likewise. */
+    struct links links;           /**< The dispatcher's, while enlisted. */
 };
 
 /** What a dispatcher can do; one static table for each kind. */
 struct dispatcher_ops {
     /** Queues @p call, which is not queued. 0, or ERR_CLOSED. */
     int (*soon)(struct dispatcher *d, struct call *call);
-    /** Takes @p call back if it is queued here, else does nothing. */
-    void (*forget)(struct dispatcher *d, struct call *call);
     /** Tells somebody. */
     void (*report)(struct dispatcher *d, const struct problem *problem);
     /** Gives its memory back: it has been released and its last future is gone. May be NULL. */
@@ -166,7 +208,7 @@ struct spare {
 struct dispatcher {
     const struct dispatcher_ops *ops; /**< What kind it is. */
     struct poller *poller;            /**< Who waits for it when it is idle (stage 4), or NULL. */
-    struct member members;            /**< A ring of those to be shut. */
+    struct links members;             /**< A list of those to be shut. */
     size_t futures;                   /**< How many futures know this dispatcher. */
     struct spare *spare;              /**< Kept for the next plain futures, until it is closed. */
     unsigned spares;                  /**< How many. */
@@ -185,12 +227,6 @@ void dispatcher_init(struct dispatcher *d, const struct dispatcher_ops *ops);
 static inline int dispatcher_soon(struct dispatcher *d, struct call *call)
 {
     return d->ops->soon(d, call);
-}
-
-/** Takes a call back. @param d where it may be queued. @param call the call. */
-static inline void dispatcher_forget(struct dispatcher *d, struct call *call)
-{
-    d->ops->forget(d, call);
 }
 
 /**

@@ -355,7 +355,7 @@ static void shut(struct member *member)
     pool_end(pool, &e->ended);
     deliver_all(e);
     while (!call_queue_empty(&e->jobs)) {
-        struct job *job = CONTAINER_OF(e->jobs.ring.next, struct job, of_owner);
+        struct job *job = CONTAINER_OF(call_queue_first(&e->jobs), struct job, of_owner);
         if (!job->begun) { /* nobody writes it any more */
             give_back(job);
             continue;

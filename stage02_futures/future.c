@@ -52,7 +52,7 @@ enum { SPARES = 64 };
 
 static inline void keep_or_free(struct dispatcher *d, struct future *f)
 {
-    if (d->closed || d->spares == SPARES) {
+    if (UNLIKELY(d->closed || d->spares == SPARES)) {
         free(f);
         return;
     }
@@ -66,7 +66,7 @@ static inline void keep_or_free(struct dispatcher *d, struct future *f)
 static struct future *take(struct dispatcher *d)
 {
     struct spare *spare = d->spare;
-    if (spare == NULL)
+    if (UNLIKELY(spare == NULL))
         return malloc(sizeof(struct future));
     d->spare = spare->next;
     d->spares--;
@@ -111,7 +111,7 @@ static inline void give_memory_back(struct future *f)
  * There may be many, so they are put on a list and ended one after the other, and not from within
  * each other. A future that ends needs no result any more, so the list is linked through that.
  */
-static void end(struct future *f)
+static __attribute__((noinline)) void end(struct future *f)
 {
     static _Thread_local struct future *ended;
     static _Thread_local bool busy;
@@ -128,17 +128,23 @@ static void end(struct future *f)
     busy = false;
 }
 
+/* Nobody has asked for its error. The report may look at it, and take a reference itself. */
+static SELDOM void report_lost_error(struct future *f)
+{
+    if (!f->dispatcher->released)
+        dispatcher_report(f->dispatcher, "exception was never retrieved", f->error, f);
+    f->error_is_wanted = false;
+}
+
 static __attribute__((noinline)) void last_unref(struct future *f)
 {
     if (f == NULL)
         return;
     if (f->references == 0)
         die("future_unref() of a future that is gone: a reference was given back twice");
-    /* The report may look at it, and take a reference itself. */
-    if (f->error_is_wanted && !f->dispatcher->released)
-        dispatcher_report(f->dispatcher, "exception was never retrieved", f->error, f);
-    f->error_is_wanted = false;
-    if (--f->references > 0)
+    if (UNLIKELY(f->error_is_wanted))
+        report_lost_error(f);
+    if (UNLIKELY(--f->references > 0))
         return; /* somebody wants to keep it */
     if (f->ops == &plain && call_queue_empty(&f->waiters))
         give_memory_back(f); /* as most of them: nobody ends with it */
@@ -202,15 +208,10 @@ int future_wait(struct future *f, struct future_waiter *w)
 void future_wait_no_more(struct future_waiter *w)
 {
     struct future *f = w->future;
-    if (f == NULL || w->call.next == NULL)
+    if (f == NULL || !call_queue_remove(&w->call))
         return;
-    if (f->state == FUTURE_PENDING) {
-        call_queue_remove(&w->call);
-    } else {
-        dispatcher_forget(f->dispatcher, &w->call);
-        if (w->call.drop != NULL)
-            future_unref(f);
-    }
+    if (f->state != FUTURE_PENDING && w->call.drop != NULL)
+        future_unref(f);
 }
 
 static int call_registration(struct call *call)
@@ -259,9 +260,9 @@ size_t future_remove_done_callback(struct future *f, future_callback_fn *fn, voi
     size_t n = 0;
     if (f->state != FUTURE_PENDING)
         return 0; /* they are in the dispatcher's queue, and will be called */
-    for (struct call *next, *call = f->waiters.ring.next; call != &f->waiters.ring; call = next) {
+    for (struct call *next, *call = call_queue_first(&f->waiters); call != NULL; call = next) {
         struct registration *r = CONTAINER_OF(call, struct registration, waiter.call);
-        next = call->next;
+        next = call_queue_next(&f->waiters, call);
         if (call->fn == call_registration && r->fn == fn && r->arg == arg) {
             call_queue_remove(call);
             free(r);

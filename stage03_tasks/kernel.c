@@ -107,7 +107,8 @@ static void grow_buckets(struct kernel *kernel)
     free(kernel->buckets);
     kernel->buckets = more;
     kernel->n_buckets *= 2;
-    for (struct call *c = kernel->all.ring.next; c != &kernel->all.ring; c = c->next)
+    for (struct call *c = call_queue_first(&kernel->all); c != NULL;
+         c = call_queue_next(&kernel->all, c))
         enter(kernel, CONTAINER_OF(c, struct kernel_task, all));
 }
 
@@ -317,7 +318,8 @@ static void leave(struct kernel *kernel, struct kernel_task *task, int error)
 /* Nothing can run. Everybody who is left waits for something that will never come. */
 static int deadlock(const struct kernel *kernel)
 {
-    for (struct call *c = kernel->all.ring.next; c != &kernel->all.ring; c = c->next) {
+    for (struct call *c = call_queue_first(&kernel->all); c != NULL;
+         c = call_queue_next(&kernel->all, c)) {
         struct kernel_task *task = CONTAINER_OF(c, struct kernel_task, all);
         if (task->call != NULL) /* the report of another one may have spawned a task */
             report(kernel, task, ERR_DEADLOCK, "waits for ever");
@@ -438,7 +440,7 @@ void kernel_free(struct kernel *kernel)
         die("kernel_free() of a kernel that is running");
     kernel->closing = true;
     while (!call_queue_empty(&kernel->all))
-        finish(kernel, CONTAINER_OF(kernel->all.ring.next, struct kernel_task, all));
+        finish(kernel, CONTAINER_OF(call_queue_first(&kernel->all), struct kernel_task, all));
     if (kernel->idle != NULL && kernel->idle->close != NULL)
         kernel->idle->close(kernel->idle);
     free(kernel->buckets);

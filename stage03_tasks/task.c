@@ -29,19 +29,19 @@ struct task {
     struct future future; /* first: a task is one */
 
     /* between two steps */
-    struct future_waiter
-        step; /* step.call: in the dispatcher's queue, or in the list of step.future,
-                 what it waits for, with a reference; NULL if it is ready */
-    int thrown;                /* to be raised by the next step */
+    struct future_waiter step; /* step.call: in the dispatcher's queue, or in the list of
+                                  step.future, what it waits for, with a reference; that is NULL if
+                                  it is ready */
+    int thrown;               /* to be raised by the next step */
+    bool must_cancel : 1;     /* a cancel that nobody else took: the next step raises it */
+    bool started : 1;
+    bool ending : 1;          /* the dispatcher is being closed: no await suspends any more */
+    unsigned short ignored;   /* how often the body went on nevertheless */
 
     /* for good */
     struct generator *generator;
     struct member member; /* of its dispatcher, until it is done */
     const char *name;
-    bool must_cancel : 1; /* a cancel that nobody else took: the next step raises it */
-    bool started : 1;
-    bool ending : 1; /* the dispatcher is being closed: no await suspends any more */
-    unsigned short ignored; /* how often the body went on nevertheless */
 };
 
 static _Thread_local struct task *current;
@@ -241,7 +241,7 @@ static void shut(struct member *member)
     if (task->step.future != NULL)
         future_wait_no_more(&task->step);
     else
-        dispatcher_forget(task->future.dispatcher, &task->step.call);
+        call_queue_remove(&task->step.call);
     future_unref(task->step.future);
     task->step.future = NULL;
     task->ending = true;
@@ -299,7 +299,11 @@ int task_new_named(struct dispatcher *d, gen_fn *fn, void *arg, const char *name
     struct task *task = malloc(sizeof *task);
     if (task == NULL)
         return -ENOMEM;
-    *task = (struct task){.name = name, .step.call.fn = step, .member.ops = &member_ops};
+    task->step = (struct future_waiter){.call.fn = step};
+    task->member = (struct member){.ops = &member_ops};
+    task->name = name;
+    task->thrown = task->ignored = 0;
+    task->must_cancel = task->started = task->ending = false;
     int error = gen_new_sized(fn, arg, name, stack_size, &task->generator);
     if (!error)
         error = dispatcher_enlist(d, &task->member);
@@ -351,10 +355,10 @@ void task_unref(struct task *task)
 size_t task_cancel_all(struct dispatcher *d)
 {
     size_t n = 0;
-    struct member *next, *member = d->members.next;
-    for (; member != &d->members; member = next) {
-        next = member->next;
+    for (struct links *next, *at = d->members.next; at != &d->members; at = next) {
+        struct member *member = CONTAINER_OF(at, struct member, links);
         struct task *task = CONTAINER_OF(member, struct task, member);
+        next = at->next;
         if (member->ops == &member_ops && task != current && task_cancel(task))
             n++;
     }

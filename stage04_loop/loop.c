@@ -49,10 +49,10 @@ bool loop_is_closed(const struct task_loop *loop)
 
 /* --- a loop is a dispatcher ----------------------------------------------------------------- */
 
-/* A loop that runs here belongs here; one that does not run has only its mark. */
+/* A loop belongs to the thread that runs it, and when nobody does so to the one that made it. */
 static inline void must_be_at_home(const struct task_loop *loop)
 {
-    if (running != loop && loop->thread != &running)
+    if (loop->thread != &running)
         die("call_soon from another thread: use loop_call_soon_threadsafe()");
 }
 
@@ -65,13 +65,6 @@ static int soon(struct dispatcher *d, struct call *call)
     call->after = loop->line.end + loop->turn;
     call_queue_push(&loop->ready, call);
     return 0;
-}
-
-/* It lies in its owner, and needs nobody to leave its queue. */
-static void forget(struct dispatcher *d, struct call *call)
-{
-    (void)d;
-    call_queue_remove(call);
 }
 
 static void report(struct dispatcher *d, const struct problem *problem)
@@ -94,7 +87,7 @@ static void gone(struct dispatcher *d)
 }
 
 static const struct dispatcher_ops loop_ops = {
-    .soon = soon, .forget = forget, .report = report, .gone = gone};
+    .soon = soon, .report = report, .gone = gone};
 
 struct task_loop *loop_from_dispatcher(struct dispatcher *d)
 {
@@ -183,7 +176,8 @@ int loop_call_later(struct task_loop *loop, double delay, loop_fn *fn, void *arg
 size_t loop_pending(const struct task_loop *loop)
 {
     size_t n = loop->timers.count + ring_count(&loop->line);
-    for (const struct call *c = loop->ready.ring.next; c != &loop->ready.ring; c = c->next)
+    for (const struct call *c = call_queue_first(&loop->ready); c != NULL;
+         c = call_queue_next(&loop->ready, c))
         n++;
     return n;
 }
@@ -193,6 +187,12 @@ size_t loop_pending(const struct task_loop *loop)
 static bool is_idle(const struct task_loop *loop)
 {
     return loop->line.first == loop->line.end && call_queue_empty(&loop->ready);
+}
+
+/* Whether the poller is to be asked: not by one who has enough to do, if there is no news. */
+static INTO bool must_look(const struct task_loop *loop, bool busy)
+{
+    return UNLIKELY(!busy || !poller_is_quiet(loop->dispatcher.poller));
 }
 
 /* How long the poller may sleep, with nothing to do. */
@@ -237,7 +237,7 @@ static APART void queue_due_timers(struct task_loop *loop)
     /* END 4.3 */
 }
 
-static APART void report_failure(struct task_loop *loop, int error)
+static SELDOM void report_failure(struct task_loop *loop, int error)
 {
     dispatcher_report(&loop->dispatcher, "a callback failed", error, NULL);
 }
@@ -258,9 +258,9 @@ static void begin_batch(struct task_loop *loop)
 static INTO bool run_next(struct task_loop *loop, int *error)
 {
     for (;;) {
-        struct call *call = loop->ready.ring.next;
-        if (!call_queue_empty(&loop->ready) && call->after < loop->line.first + loop->turn) {
-            call_queue_remove(call);
+        if (UNLIKELY(!call_queue_empty(&loop->ready)) &&
+            call_queue_first(&loop->ready)->after < loop->line.first + loop->turn) {
+            struct call *call = call_queue_pop(&loop->ready);
             *error = call->fn(call);
             return true;
         }
@@ -281,7 +281,7 @@ static INTO int turn(struct task_loop *loop)
     struct poller *poller = loop->dispatcher.poller;
     bool busy = !is_idle(loop) || loop->stopping;
     int error = 0, ran = 0;
-    if (!busy || !poller_is_quiet(poller))
+    if (must_look(loop, busy))
         error = poller->ops->poll(poller, busy ? 0 : longest_wait(loop)); /* 2, and 3 inside it */
     if (error)
         return error;
@@ -304,6 +304,7 @@ static int begin(struct task_loop *loop)
     if (running != NULL)
         return ERR_NESTED;
     loop->running = true;
+    loop->thread = &running;
     running = loop;
     return 0;
 }
@@ -311,6 +312,7 @@ static int begin(struct task_loop *loop)
 static void end(struct task_loop *loop)
 {
     loop->running = false;
+    loop->thread = loop->maker;
     running = NULL;
 }
 
@@ -423,7 +425,7 @@ struct task_loop *loop_new(struct poller *poller)
     }
     dispatcher_init(&loop->dispatcher, &loop_ops);
     call_queue_init(&loop->ready);
-    loop->thread = &running;
+    loop->thread = loop->maker = &running;
     int error = poller->ops->bind(poller, &loop->dispatcher);
     if (error) {
         poller->ops->close(poller);

@@ -11,7 +11,7 @@
 #include "ring.h"
 #include "timers.h"
 
-/** Kept out of the way of those who call it, because they seldom do. */
+/** Kept out of the way of those who call it, because they need not always do so. */
 #define APART __attribute__((noinline))
 /** Put into those who call it, for the sake of the one that does so all the time. */
 #define INTO inline __attribute__((always_inline))
@@ -54,7 +54,8 @@ struct task_loop {
     uint32_t chunk_count;
     uint32_t lowest; /**< The first chunk with a free slot; chunk_count if there is none. */
 
-    const void *thread; /**< Some address that only the loop's thread has. */
+    const void *thread; /**< Some address that only the thread has to which it belongs now. */
+    const void *maker;  /**< The same of the thread that made it. */
     bool running;
     bool stopping;
     int (*handler)(const struct problem *problem, void *arg);

@@ -12,7 +12,8 @@ enum { FIRST_ROOM = 64 };
 bool ring_init(struct ring *ring)
 {
     *ring = (struct ring){.places = malloc(FIRST_ROOM * sizeof *ring->places),
-                          .mask = FIRST_ROOM - 1};
+                          .mask = FIRST_ROOM - 1,
+                          .limit = FIRST_ROOM};
     return ring->places != NULL;
 }
 
@@ -36,9 +37,12 @@ static bool grow(struct ring *ring)
     return true;
 }
 
-bool ring_grow_and_push(struct ring *ring, int (*fn)(void *arg), void *arg)
+bool ring_push_at_limit(struct ring *ring, int (*fn)(void *arg), void *arg)
 {
-    return grow(ring) && ring_push(ring, fn, arg);
+    if (ring->end - ring->first > ring->mask && !grow(ring))
+        return false;
+    ring->limit = ring->first + ring->mask + 1;
+    return ring_push(ring, fn, arg);
 }
 
 void ring_clear(struct ring *ring)

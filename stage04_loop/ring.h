@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "error.h"
+
 /** One in line. */
 struct callback {
     int (*fn)(void *arg); /**< NULL: it was taken back, and its place is passed over. */
@@ -25,6 +27,7 @@ struct ring {
     uint64_t mask;   /**< A power of two less one: there are that many places and one. */
     uint64_t first;  /**< The number of the oldest. */
     uint64_t end;    /**< The number of the next to come. */
+    uint64_t limit;  /**< Numbers before this one had room when that was last found out. */
     uint64_t oldest; /**< Of numbers before this one nothing is known. */
 };
 
@@ -34,9 +37,8 @@ bool ring_init(struct ring *ring);
 /** Gives the memory back. */
 void ring_free(struct ring *ring);
 
-/** ring_push() when each place is taken: doubles their number first. */
-__attribute__((noinline)) bool ring_grow_and_push(struct ring *ring, int (*fn)(void *arg),
-                                                  void *arg);
+/** ring_push() at the limit: finds out where that is by now, or doubles the number of places. */
+SELDOM bool ring_push_at_limit(struct ring *ring, int (*fn)(void *arg), void *arg);
 
 /** Forgets everybody. */
 void ring_clear(struct ring *ring);
@@ -50,8 +52,8 @@ static inline struct callback *ring_at(const struct ring *ring, uint64_t n)
 /** @p fn comes to the end of the line; its number is the old end. @return false: no memory. */
 static inline bool ring_push(struct ring *ring, int (*fn)(void *arg), void *arg)
 {
-    if (ring->end - ring->first > ring->mask)
-        return ring_grow_and_push(ring, fn, arg);
+    if (ring->end == ring->limit)
+        return ring_push_at_limit(ring, fn, arg);
     *ring_at(ring, ring->end++) = (struct callback){fn, arg};
     return true;
 }

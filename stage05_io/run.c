@@ -14,8 +14,8 @@
 /* Members that are to be seen in a dump are tasks; the executor is not. */
 static bool tasks_are_left(struct dispatcher *d)
 {
-    for (struct member *m = d->members.next; m != &d->members; m = m->next)
-        if (m->ops->describe != NULL)
+    for (struct links *at = d->members.next; at != &d->members; at = at->next)
+        if (CONTAINER_OF(at, struct member, links)->ops->describe != NULL)
             return true;
     return false;
 }

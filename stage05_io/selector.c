@@ -276,7 +276,7 @@ static bool take_callback(struct selector *s, struct watch *w, unsigned directio
     struct direction *d = &w->direction[direction];
     if (d->fn == NULL)
         return false;
-    dispatcher_forget(s->dispatcher, &d->call);
+    call_queue_remove(&d->call);
     d->fn = NULL;
     w->level &= (unsigned char)~(1u << direction);
     (void)want(s, w, w->wanted & ~(1u << direction));
@@ -370,7 +370,7 @@ void selector_ready(struct selector *s, struct watch *w, unsigned events)
         if (d->wait != NULL) {
             expect(s, d->wait);
             finish_wait(w, i, 0);
-        } else if (d->fn != NULL && d->call.next == NULL) { /* else the last one has not run yet */
+        } else if (d->fn != NULL && !call_is_queued(&d->call)) { /* else it has not run yet */
             (void)dispatcher_soon(s->dispatcher, &d->call);
         }
     }

@@ -25,7 +25,7 @@ static int run_note(struct call *call)
     if (note->also_queue != NULL)
         expect_ok(dispatcher_soon(fixture_dispatcher(), note->also_queue));
     if (note->withdraw != NULL)
-        dispatcher_forget(fixture_dispatcher(), note->withdraw);
+        call_queue_remove(note->withdraw);
     return note->answer;
 }
 
@@ -85,8 +85,8 @@ static void a_closed_dispatcher_takes_no_calls_and_no_members(void)
 static void forgetting_a_call_that_is_not_queued_does_nothing(void)
 {
     struct note a = new_note("a");
-    step("dispatcher_forget() of a call that was never queued");
-    dispatcher_forget(fixture_dispatcher(), &a.call);
+    step("call_queue_remove() of a call that was never queued");
+    call_queue_remove(&a.call);
     expect_int(fixture_pump(), 0);
     expect_no_trace();
 }
@@ -140,9 +140,9 @@ static void a_withdrawn_call_is_not_made(void)
     expect_ok(dispatcher_soon(fixture_dispatcher(), &a.call));
     expect_ok(dispatcher_soon(fixture_dispatcher(), &b.call));
     expect_ok(dispatcher_soon(fixture_dispatcher(), &c.call));
-    step("dispatcher_forget(b)");
-    dispatcher_forget(fixture_dispatcher(), &b.call);
-    expect_true("a withdrawn call is marked as not queued", b.call.next == NULL);
+    step("call_queue_remove(b)");
+    call_queue_remove(&b.call);
+    expect_true("a withdrawn call is marked as not queued", !call_is_queued(&b.call));
     expect_int(fixture_iteration(), 2);
     expect_trace("a", "c");
     step("queueing b again");
@@ -193,7 +193,7 @@ static void closing_drops_the_queued_calls(void)
     step("closing with two calls queued");
     fixture_close();
     expect_trace("a dropped");
-    expect_true("a dropped call is marked as not queued", b.call.next == NULL);
+    expect_true("a dropped call is marked as not queued", !call_is_queued(&b.call));
 }
 
 static void closing_shuts_the_members_oldest_first(void)
@@ -277,7 +277,7 @@ static void the_immediate_dispatcher_calls_at_once(void)
     step("dispatcher_soon() on the immediate dispatcher");
     expect_ok(dispatcher_soon(&d, &a.call));
     expect_trace("a");
-    dispatcher_forget(&d, &a.call);
+    call_queue_remove(&a.call);
     expect_ok(dispatcher_enlist(&d, &m.member));
     step("immediate_close()");
     immediate_close(&d);
@@ -294,11 +294,6 @@ static int refuse(struct dispatcher *d, struct call *call)
     return ERR_CLOSED;
 }
 
-static void forget_nothing(struct dispatcher *d, struct call *call)
-{
-    (void)d, (void)call;
-}
-
 static void note_report(struct dispatcher *d, const struct problem *problem)
 {
     (void)d;
@@ -312,7 +307,7 @@ static void note_gone(struct dispatcher *d)
 }
 
 static const struct dispatcher_ops noting = {
-    .soon = refuse, .forget = forget_nothing, .report = note_report, .gone = note_gone};
+    .soon = refuse, .report = note_report, .gone = note_gone};
 
 static void its_memory_goes_with_its_last_future(void)
 {

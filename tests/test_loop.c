@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <math.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -207,6 +208,44 @@ static void calling_from_another_thread_aborts(void)
 {
     step("loop_call_soon() on another thread");
     expect_death(SIGABRT, "another thread", call_from_another_thread, NULL);
+}
+
+static sem_t it_runs, it_may_end;
+
+static int stay(void *arg)
+{
+    (void)arg;
+    sem_post(&it_runs);
+    sem_wait(&it_may_end);
+    return 0;
+}
+
+static void *run_there(void *arg)
+{
+    if (loop_run_once(arg) != 1)
+        record("it ran something else");
+    return NULL;
+}
+
+static void call_while_it_runs_there(void *arg)
+{
+    pthread_t thread;
+    (void)arg;
+    soon(stay, NULL);
+    sem_init(&it_runs, 0, 0);
+    sem_init(&it_may_end, 0, 0);
+    if (pthread_create(&thread, NULL, run_there, fixture_loop()) != 0)
+        return;
+    sem_wait(&it_runs);
+    soon(note, "x");
+    sem_post(&it_may_end);
+    pthread_join(thread, NULL);
+}
+
+static void who_made_a_loop_that_runs_elsewhere_is_another_thread(void)
+{
+    step("another thread runs the loop; loop_call_soon() on the one that made it");
+    expect_death(SIGABRT, "another thread", call_while_it_runs_there, NULL);
 }
 
 /* --- call_soon and one turn
@@ -771,6 +810,7 @@ static const struct check checks[] = {
     CHECK(a_running_loop_cannot_be_closed, "L14", NULL, "4.1 4.6"),
     CHECK(freeing_a_running_loop_aborts, "L14", NULL, "4.1 4.6"),
     CHECK(calling_from_another_thread_aborts, "S40 F25", NULL, ""),
+    CHECK(who_made_a_loop_that_runs_elsewhere_is_another_thread, "S40", NULL, ""),
     /* call_soon and one turn */
     CHECK(callbacks_run_in_order_and_once, "H02 L18", "4.1", "4.6"),
     CHECK(a_ticket_names_its_loop, "H02", "4.1", ""),

@@ -22,12 +22,6 @@ static int queue_soon(struct dispatcher *d, struct call *call)
     return 0;
 }
 
-static void queue_forget(struct dispatcher *d, struct call *call)
-{
-    (void)d;
-    call_queue_remove(call);
-}
-
 static void queue_report(struct dispatcher *d, const struct problem *problem)
 {
     (void)d;
@@ -35,7 +29,7 @@ static void queue_report(struct dispatcher *d, const struct problem *problem)
 }
 
 static const struct dispatcher_ops queue_ops = {
-    .soon = queue_soon, .forget = queue_forget, .report = queue_report};
+    .soon = queue_soon, .report = queue_report};
 
 static void pump(struct queue *q)
 {

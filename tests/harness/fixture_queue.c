@@ -25,19 +25,13 @@ static int soon(struct dispatcher *d, struct call *call)
     return 0;
 }
 
-static void forget(struct dispatcher *d, struct call *call)
-{
-    (void)d;
-    call_queue_remove(call);
-}
-
 static void report(struct dispatcher *d, const struct problem *problem)
 {
     (void)d;
     harness_report(problem->message, problem->error);
 }
 
-static const struct dispatcher_ops queue_ops = {.soon = soon, .forget = forget, .report = report};
+static const struct dispatcher_ops queue_ops = {.soon = soon, .report = report};
 
 struct dispatcher *fixture_dispatcher(void)
 {
