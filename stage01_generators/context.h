@@ -123,6 +123,10 @@ struct context_message context_switch(struct context *from, struct context *to,
 static inline __attribute__((always_inline)) struct context_message
 context_jump(struct context *from, struct context *to, struct context_message message)
 {
+    void *about = message.about;
+    const struct value_type *type = message.value.type;
+    intptr_t word = message.value.as.integer;
+    int status = message.status;
     __asm__ volatile("leaq 1f(%%rip), %%r8\n\t"
                      "movq %%rsp, 0(%%rsi)\n\t"
                      "movq %%rbp, 8(%%rsi)\n\t"
@@ -132,15 +136,14 @@ context_jump(struct context *from, struct context *to, struct context_message me
                      "jmpq *16(%%rdx)\n\t"
                      ".p2align 3\n"
                      "1: " CONTEXT_LANDING
-                     : "+D"(message.about), "+a"(message.value.type),
-                       "+c"(message.value.as.integer), "+b"(message.status), "+S"(from), "+d"(to)
+                     : "+D"(about), "+a"(type), "+c"(word), "+b"(status), "+S"(from), "+d"(to)
                      :
                      : "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
                        "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)", "xmm0",
                        "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
                        "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "memory",
                        "cc" CONTEXT_CLOBBER_WIDE);
-    return message;
+    return (struct context_message){about, {type, {.integer = word}}, status};
 }
 
 #elif defined(__aarch64__)

@@ -207,11 +207,9 @@ static __attribute__((noinline)) int drive_delegated(struct generator *g, int er
     return status;
 }
 
-/* A resume that is not plain: of the first step, of the dead, of the busy, of a delegate. */
+/* A resume that is not plain: of one who has not begun, of the dead, the busy, a delegate. */
 CONTEXT_OPAQUE static int resume_slowly(struct generator *g, int error, value in, value *out)
 {
-    if (g->thread == this_thread && g->state == GEN_CREATED && error == 0 && value_is_none(in))
-        return drive(g, 0, in, out); /* the first step, as it should be */
     /* EXERCISE 1.5 resume_slowly: the first step, the dead and the busy */
     if (out != NULL)
         *out = value_none();
@@ -229,10 +227,17 @@ CONTEXT_OPAQUE static int resume_slowly(struct generator *g, int error, value in
     /* END 1.5 */
 }
 
-/* The way of nearly every resume: the shortcut is there, and at its end somebody sleeps. */
+/* Whether the leaf sleeps, or is about to begin and is told nothing yet: as it should be. */
+static inline bool is_ready(const struct generator *leaf, int error, value in)
+{
+    return leaf->state == GEN_SUSPENDED ||
+           (leaf->state == GEN_CREATED && error == 0 && value_is_none(in));
+}
+
+/* The way of nearly every resume: the shortcut is there, and at its end somebody is ready. */
 static inline int resume(struct generator *g, int error, value in, value *out)
 {
-    if (g->thread == this_thread && g->leaf != NULL && g->leaf->state == GEN_SUSPENDED)
+    if (g->thread == this_thread && g->leaf != NULL && is_ready(g->leaf, error, in))
         return drive(g, error, in, out);
     return resume_slowly(g, error, in, out);
 }
