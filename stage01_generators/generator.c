@@ -208,7 +208,7 @@ static __attribute__((noinline)) int drive_delegated(struct generator *g, int er
 }
 
 /* A resume that is not plain: of one who has not begun, of the dead, the busy, a delegate. */
-CONTEXT_OPAQUE static int resume_slowly(struct generator *g, int error, value in, value *out)
+CONTEXT_OPAQUE SELDOM static int resume_slowly(struct generator *g, int error, value in, value *out)
 {
     /* EXERCISE 1.5 resume_slowly: the first step, the dead and the busy */
     if (out != NULL)
