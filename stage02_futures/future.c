@@ -160,6 +160,19 @@ void future_unref(struct future *f)
         last_unref(f);
 }
 
+_Noreturn void future_on_a_stack(struct future *f)
+{
+    (void)f;
+    die("future_unref() of a future that lies on a task's stack: it belongs to who waits there");
+}
+
+void future_leave(struct future *f)
+{
+    if (f->references != 1 || !call_queue_empty(&f->waiters))
+        die("somebody keeps the future of a sleeping task, which was yielded to him");
+    f->dispatcher->futures--; /* and we run in it: it is not about to go */
+}
+
 struct dispatcher *future_dispatcher(const struct future *f)
 {
     return f->dispatcher;

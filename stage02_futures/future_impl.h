@@ -85,15 +85,14 @@ bool future_cancel_branches(struct future *f, struct future_branches *branches);
 /** A future of some kind, pending, with one reference. Its memory is the caller's. Never fails. */
 void future_init(struct future *f, const struct future_ops *ops, struct dispatcher *d);
 
-/** Pending once more, as future_init() left it. The caller has the only reference, and nobody
- * waits. */
-static inline void future_reuse(struct future *f)
-{
-    f->error = 0;
-    f->cancels = 0;
-    f->state = FUTURE_PENDING;
-    f->error_is_wanted = false;
-}
+/**
+ * The `destroy` of those that lie on the stack of a function that only waits for them: nothing to
+ * allocate, and near to what that function needs anyway. So nobody may keep one any longer.
+ */
+_Noreturn void future_on_a_stack(struct future *f);
+
+/** The function returns, and its future ends. Its is the only reference: anything else is fatal. */
+void future_leave(struct future *f);
 
 /**
  * Puts @p w to the end of those who wait; queues it at once if @p f is done. 0, or ERR_CLOSED; then

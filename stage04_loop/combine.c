@@ -27,23 +27,7 @@ int ensure_future(struct dispatcher *d, value v, struct future **out)
 
 /* --- sleep ---------------------------------------------------------------------------------- */
 
-/*
- * The future of a function that only waits for it lies on that function's own stack: nothing to
- * allocate, and a million sleepers are a hundred megabytes smaller. So nobody may keep it longer.
- */
-static void on_a_stack(struct future *f)
-{
-    (void)f;
-}
-
-static const struct future_ops local_ops = {.destroy = on_a_stack};
-
-static void local_end(struct future *f)
-{
-    if (f->references != 1)
-        die("sleep_for(), wait_for(): somebody keeps the future that was yielded to him");
-    future_unref(f);
-}
+static const struct future_ops local_ops = {.destroy = future_on_a_stack};
 
 static int wake(void *arg)
 {
@@ -68,7 +52,7 @@ int sleep_for(double seconds)
     if (!error || error == ERR_CLOSED) /* then task_await() says what is to be done */
         error = task_await(&f, NULL);
     handle_cancel(timer); /* if we were cancelled, it still waits for its time */
-    local_end(&f);
+    future_leave(&f);
     return error;
     /* END 4.9 */
 }
@@ -295,7 +279,7 @@ static int cancel_and_wait(struct future *f)
         error = task_await(&w.ended, NULL);
         future_wait_no_more(&w.waiter);
     }
-    local_end(&w.ended);
+    future_leave(&w.ended);
     return error;
 }
 

@@ -5,8 +5,8 @@
  * each; what they share is here.
  *
  * A wait is a future, and costs no malloc once the first few have been made: those that are over
- * are kept in a list. A future may outlive the loop and the selector; so the memory of a selector
- * is counted by those that point to it, and only its descriptors go with the loop.
+ * are kept in a list, and that of a task which sleeps here lies on its own stack. A future may outlive the loop and the selector; so the memory of a selector is counted by those
+ * that point to it, and only its descriptors go with the loop.
  *
  * Invariant: in each direction of a watch stands a wait that is pending, or a callback, or nobody;
  * `wanted` says in which directions somebody stands.
@@ -21,6 +21,7 @@
 #include <time.h>
 
 #include "selector_impl.h"
+#include "task.h"
 
 enum { CHUNK = 64 }; /* watches allocated at once */
 
@@ -139,8 +140,29 @@ static int wait_describe(const struct future *f, char *text, size_t size)
 static const struct future_ops wait_ops = {
     .cancel = wait_cancel, .destroy = wait_destroy, .describe = wait_describe};
 
-/* One that has been used before, or a new one; NULL if there is no memory. */
-static struct wait *take_free(struct selector *s)
+static const struct future_ops sleep_ops = {
+    .cancel = wait_cancel, .destroy = future_on_a_stack, .describe = wait_describe};
+
+/* Registers @p wait, of which the caller has the only reference. */
+static int enter(struct selector *s, struct watch *w, unsigned direction, struct wait *wait)
+{
+    struct direction *d = &w->direction[direction];
+    if (d->wait != NULL || d->fn != NULL)
+        return ERR_BUSY;
+    int error = want(s, w, w->wanted | 1u << direction);
+    if (error) {
+        (void)want(s, w, w->wanted & ~(1u << direction));
+        return error;
+    }
+    wait->watch = w;
+    wait->direction = direction;
+    d->wait = wait;
+    future_ref(&wait->future); /* the table's */
+    return 0;
+}
+
+/* enter() for one who lives on the heap: one that has been used before, or a new one. */
+static int enter_new(struct selector *s, struct watch *w, unsigned direction, struct wait **out)
 {
     struct wait *wait = s->free_waits;
     if (wait != NULL)
@@ -148,36 +170,37 @@ static struct wait *take_free(struct selector *s)
     else
         wait = malloc(sizeof *wait);
     if (wait == NULL)
-        return NULL;
+        return -ENOMEM;
     future_init(&wait->future, &wait_ops, s->dispatcher);
     wait->selector = s;
     wait->watch = NULL;
-    wait->sleeper = (struct sleeper){0};
     selector_keep(s);
-    return wait;
+    int error = enter(s, w, direction, wait);
+    if (error)
+        future_unref(&wait->future);
+    else
+        *out = wait;
+    return error;
 }
 
-int selector_wait_more(struct selector *s, struct watch *w, unsigned direction, struct wait **wait)
+SWITCHES int selector_sleep(struct selector *s, struct watch *w, unsigned direction,
+                            struct wait *wait)
 {
-    struct direction *d = &w->direction[direction];
-    if (d->wait != NULL || d->fn != NULL)
-        return ERR_BUSY;
-    if (*wait == NULL)
-        *wait = take_free(s);
-    else
-        future_reuse(&(*wait)->future);
-    if (*wait == NULL)
-        return -ENOMEM;
-    int error = want(s, w, w->wanted | 1u << direction);
-    if (error) {
-        (void)want(s, w, w->wanted & ~(1u << direction));
-        return error;
-    }
-    (*wait)->future.references = 2; /* the caller's and the table's */
-    (*wait)->watch = w;
-    (*wait)->direction = direction;
-    d->wait = *wait;
-    return 0;
+    future_init(&wait->future, &sleep_ops, s->dispatcher);
+    wait->selector = s;
+    wait->watch = NULL;
+    int error = enter(s, w, direction, wait);
+#ifdef STRESS
+    static _Thread_local unsigned sleeps;
+    if (!error && ++sleeps % 3 == 0) /* over at once, although nothing is there */
+        selector_ready(s, w, 1u << direction);
+#endif
+    if (!error)
+        error = task_await(&wait->future, NULL);
+    if (wait->watch != NULL)
+        future_cancel(&wait->future); /* we are being ended: nobody else has done so */
+    future_leave(&wait->future);
+    return error;
 }
 
 /* Which of the two; SELECTOR_DIRECTIONS if it is none. */
@@ -191,7 +214,7 @@ static unsigned direction_of(enum selector_events events)
 int selector_wait(struct selector *s, int fd, enum selector_events events, struct future **out)
 {
     unsigned direction = direction_of(events);
-    struct wait *wait = NULL;
+    struct wait *wait;
     struct watch *w;
     *out = NULL;
     /* EXERCISE 5.3 selector_wait: a future for a descriptor */
@@ -206,12 +229,9 @@ int selector_wait(struct selector *s, int fd, enum selector_events events, struc
         return ERR_BUSY;
     error = s->ops->look(s, w);
     if (!error)
-        error = selector_wait_more(s, w, direction, &wait);
-    if (error) {
-        if (wait != NULL)
-            future_unref(&wait->future);
+        error = enter_new(s, w, direction, &wait);
+    if (error)
         return error;
-    }
     *out = &wait->future;
     if (w->always) /* nothing will ever happen to it: it is ready now */
         finish_wait(w, direction, 0);
@@ -308,72 +328,21 @@ bool selector_remove_writer(struct selector *s, int fd)
 
 /* --- what happened -------------------------------------------------------------------------- */
 
-/*
- * A task that has slept for long has left the cache, and to fetch its memory takes longer than all
- * of our own work. So that is begun a few tasks before its turn comes, while the system works for
- * others. The tasks probably run in the order in which they were woken. Where that is wrong nothing
- * is lost: a wait's memory stays until the selector is closed, and what it says of a task is not
- * looked at.
- */
-static void bring_near(const struct wait *wait)
+static void tell(struct selector *s, struct watch *w, unsigned i)
 {
-    enum { LINE = 64, MOST = 32 }; /* a line's bytes: where it has less, less is fetched */
-    const struct sleeper *sleeper = &wait->sleeper;
-    if (sleeper->frame == NULL)
-        return;
-    for (int i = 1; i < 3; i++)
-        __builtin_prefetch(sleeper->task + (ptrdiff_t)i * LINE);
-    for (int i = 0; i < 2; i++)
-        __builtin_prefetch(sleeper->generator + (ptrdiff_t)i * LINE);
-    /* Where it sleeps, and above it what has called that, often with a buffer. */
-    const char *line = sleeper->frame - (ptrdiff_t)3 * LINE;
-    for (int i = 0; i < MOST && line < sleeper->generator; i++, line += LINE)
-        __builtin_prefetch(line, 1, 2);
-    __builtin_prefetch(sleeper->sock);
-}
-
-enum { AHEAD = 4 }; /* so many tasks before its turn */
-
-static void expect(struct selector *s, struct wait *wait)
-{
-    /*
-     * Memory in a page whose address the processor does not know any more is not fetched ahead. So
-     * the stack is really touched, here, where several such addresses are looked up at a time. Who
-     * waits is alive, and so is his stack.
-     */
-    if (wait->sleeper.frame != NULL) {
-        (void)*(const volatile char *)wait->sleeper.generator;
-        (void)*(const volatile char *)wait->sleeper.frame;
-    }
-    if (s->woken == SELECTOR_UPCOMING)
-        return;
-    s->upcoming[s->woken++] = wait;
-    if (s->woken <= AHEAD)
-        bring_near(wait);
-}
-
-void selector_resumed(struct selector *s)
-{
-    unsigned i = s->resumed++ + AHEAD;
-    if (i < s->woken)
-        bring_near(s->upcoming[i]);
-    if (i + 1 < s->woken)
-        __builtin_prefetch(&s->upcoming[i + 1]->sleeper);
+    struct direction *d = &w->direction[i];
+    if (d->wait != NULL)
+        finish_wait(w, i, 0);
+    else if (d->fn != NULL && !call_is_queued(&d->call)) /* else the last one has not run yet */
+        (void)dispatcher_soon(s->dispatcher, &d->call);
 }
 
 void selector_ready(struct selector *s, struct watch *w, unsigned events)
 {
-    for (unsigned i = 0; i < SELECTOR_DIRECTIONS; i++) { /* the reader first: row S03 */
-        struct direction *d = &w->direction[i];
-        if ((events & 1u << i) == 0)
-            continue;
-        if (d->wait != NULL) {
-            expect(s, d->wait);
-            finish_wait(w, i, 0);
-        } else if (d->fn != NULL && !call_is_queued(&d->call)) { /* else it has not run yet */
-            (void)dispatcher_soon(s->dispatcher, &d->call);
-        }
-    }
+    if (events & SELECTOR_READ) /* the reader first: row S03 */
+        tell(s, w, SELECTOR_READING);
+    if (events & SELECTOR_WRITE)
+        tell(s, w, SELECTOR_WRITING);
 }
 
 /* Nobody waits at w any more. Answers whether there was a callback. */
@@ -460,7 +429,6 @@ static int poller_poll(struct poller *p, double timeout)
     if (timeout == 0 && s->count == 0 && !mail)
         return 0;
     s->looks++;
-    s->woken = s->resumed = 0;
     int error = s->ops->poll(s, timeout);
     for (struct watch *next, *w = s->always; w != NULL; w = next) {
         next = w->next;
@@ -491,7 +459,6 @@ static void poller_close(struct poller *p)
             }
         }
     s->closed = true;
-    s->woken = 0;
     mailbox_free(s->mailbox);
     s->mailbox = NULL;
     s->ops->close(s);

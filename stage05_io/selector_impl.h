@@ -18,25 +18,22 @@
 #include "selector.h"
 
 enum { SELECTOR_READING, SELECTOR_WRITING, SELECTOR_DIRECTIONS };
-enum { SELECTOR_UPCOMING = 1024 };
 #define SELECTOR_BOTH ((unsigned)SELECTOR_READ | (unsigned)SELECTOR_WRITE)
 
 struct watch;
 struct mailbox;
 
-/** What a sleeping task will touch when it goes on: brought near before it does. Only a hint. */
-struct sleeper {
-    const char *task, *generator, *frame, *sock;
-};
-
-/** The future of selector_wait(). The table holds one reference while it is registered. */
+/**
+ * Somebody who waits for a descriptor: the future of selector_wait(), or that of a task which
+ * sleeps in selector_sleep(), on whose stack it lies. The table holds one reference while it is
+ * registered.
+ */
 struct wait {
     struct future future;
-    struct selector *selector; /**< Keeps the memory of it alive. */
+    struct selector *selector; /**< selector_wait(): keeps the memory of it alive. */
     struct watch *watch;       /**< Where it is registered; NULL: nowhere any more. */
     unsigned direction;        /**< Index there. */
     struct wait *next;         /**< In the list of those that can be used again. */
-    struct sleeper sleeper;    /**< Who waits, if that is known. */
 };
 
 /** Who wants to know about one direction: at most one of `wait` and `fn`. */
@@ -94,14 +91,12 @@ struct selector {
     struct watch **chunks;
     size_t chunk_count;
     unsigned long looks;    /**< How often the system was asked. */
+    struct wait *free_waits;
     size_t count;           /**< Watches with somebody who waits. */
     struct watch *always;   /**< Those that epoll refuses and that have callbacks. */
-    struct wait *free_waits;
     struct mailbox *mailbox; /**< What other threads send. */
     size_t references; /**< The owner, waits and socks: of our memory, not of the descriptors. */
     bool closed;
-    unsigned woken, resumed; /**< How many stand below, and how many of their tasks have gone on. */
-    struct wait *upcoming[SELECTOR_UPCOMING]; /**< Whom the latest look woke. Only a guess. */
 };
 
 /** @return the watch of a descriptor; NULL if there has never been one. */
@@ -111,15 +106,11 @@ struct watch *selector_watch(const struct selector *s, int fd);
 int selector_watch_make(struct selector *s, int fd, struct watch **out);
 
 /**
- * selector_wait() for one who has just been told EAGAIN, so that an edge is enough for him: no
- * system call in the steady state. @p wait is NULL, or a wait that is over and of which the caller
- * has the only reference: then that is used again, and given back with an error, too. One
- * reference.
+ * The running task sleeps until @p w is ready. It has just been told EAGAIN, so an edge is enough
+ * for it: no system call in the steady state, and no memory but its stack, where @p wait lies.
+ * 0; else ERR_BUSY, what the system says, or what task_await() raises.
  */
-int selector_wait_more(struct selector *s, struct watch *w, unsigned direction, struct wait **wait);
-
-/** A task has gone on after a wait: those who will soon do so are brought near. */
-void selector_resumed(struct selector *s);
+int selector_sleep(struct selector *s, struct watch *w, unsigned direction, struct wait *wait);
 
 /** A kind found that @p w is ready in these directions: whoever wants to know is told. */
 void selector_ready(struct selector *s, struct watch *w, unsigned events);

@@ -48,8 +48,7 @@ struct sock {
     unsigned references; /* the owner, and those who wait */
     struct selector *selector;
     struct watch *watch; /* the selector's, while that is open */
-    struct wait *spare;   /* one that is over, for the next time: no new one for each wait */
-    struct wait *sending; /* of a sock_send_all() that has not ended, with a reference */
+    const struct wait *sending; /* of a sock_send_all() that has not ended */
     unsigned long drained; /* the selector's look after which all was read; 0: not so */
 };
 
@@ -97,8 +96,6 @@ static void sock_release(struct sock *s)
 {
     if (--s->references > 0)
         return;
-    if (s->spare != NULL)
-        future_unref(&s->spare->future);
     selector_release(s->selector);
     free(s);
 }
@@ -266,40 +263,15 @@ static bool somebody_waits(const struct sock *s, unsigned direction)
  */
 static FLAT int wait_until(struct sock *s, unsigned direction)
 {
-    struct wait *wait = s->spare;
+    struct wait wait;
     if (s->selector->closed)
         return ERR_CLOSED;
-    int error = selector_wait_more(s->selector, s->watch, direction, &wait);
-    if (error) {
-        s->spare = wait;
-        return error;
-    }
-    s->spare = NULL;
-    wait->sleeper = (struct sleeper){(char *)task_current(), (char *)gen_current(),
-                                     (char *)&wait, (char *)s};
-#ifdef STRESS
-    static _Thread_local unsigned waits;
-    if (++waits % 3 == 0) /* over at once, although nothing is there: try and wait again */
-        selector_ready(s->selector, s->watch, 1u << direction);
-#endif
-    if (direction == SELECTOR_WRITING) { /* for the next sender to see */
-        future_ref(&wait->future);
-        s->sending = wait;
-    }
+    if (direction == SELECTOR_WRITING)
+        s->sending = &wait;
     s->references++;
-    error = task_await(&wait->future, NULL);
-    selector_resumed(s->selector);
-    if (error)
-        future_cancel(&wait->future); /* if we are being ended, nobody else has done so */
-    if (direction == SELECTOR_WRITING) {
-        if (s->sending == wait)
-            s->sending = NULL;
-        future_unref(&wait->future);
-    }
-    if (s->spare == NULL && wait->future.references == 1)
-        s->spare = wait;
-    else
-        future_unref(&wait->future);
+    int error = selector_sleep(s->selector, s->watch, direction, &wait);
+    if (s->sending == &wait) /* else we were cancelled, and somebody else has begun */
+        s->sending = NULL;
     if (!error && s->fd < 0)
         error = -EBADF;
     sock_release(s);
