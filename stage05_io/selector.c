@@ -5,8 +5,9 @@
  * each; what they share is here.
  *
  * A wait is a future, and costs no malloc once the first few have been made: those that are over
- * are kept in a list, and that of a task which sleeps here lies on its own stack. A future may outlive the loop and the selector; so the memory of a selector is counted by those
- * that point to it, and only its descriptors go with the loop.
+ * are kept in a list, and that of a task which sleeps here lies on its own stack. A future may
+ * outlive the loop and the selector; so the memory of a selector is counted by those that point to
+ * it, and only its descriptors go with the loop.
  *
  * Invariant: in each direction of a watch stands a wait that is pending, or a callback, or nobody;
  * `wanted` says in which directions somebody stands.
