@@ -229,6 +229,8 @@ bench-deps: ## install what bench compares with (Debian, Ubuntu)
 	@tests/bench/deps
 conformance: ## SEED=… PROGRAMS=…  compare with CPython
 conformance-bugs: ## … and does that find bugs?
+cross: ## … on other processors and another C library
+cross-deps: ## install what cross needs (Debian, Ubuntu)
 coverage-of-contract: ## each promise, and the checks that hold it
 mistakes: ## do the checks find the typical mistakes?
 mutants: ## … and machine-made ones?
@@ -237,7 +239,7 @@ blame: ## … and name the right exercise?
 # Each of these is a script, tests/VERB or tests/VERB/run (for a-b also tests/a/b). What was given
 # on the command line (EX=3.1) is in its environment; so is the variant.
 delegated := workbook hint next debug valgrind doctor predict update bench conformance \
-             conformance-bugs coverage-of-contract mistakes mutants blame
+             conformance-bugs cross cross-deps coverage-of-contract mistakes mutants blame
 $(delegated):
 	@for script in tests/$@/run tests/$@ tests/$(subst -,/,$@); do \
 	    if [ -f $$script ] && [ -x $$script ]; then \

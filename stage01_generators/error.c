@@ -1,6 +1,7 @@
 /*
- * Names and sentences for codes. Our own stand in one table in the order of the enum; the
- * operating system's come from the C library; the user's from what he registered.
+ * Names and sentences for codes. Our own stand in one table in the order of the enum; of the
+ * operating system's the names stand in another, since few C libraries have them, and the sentences
+ * come from the C library; the user's from what he registered.
  */
 #include "error.h"
 
@@ -36,6 +37,27 @@ static const struct entry ours[] = {
 };
 _Static_assert(sizeof ours / sizeof *ours == ERR_LAST_OF_OURS - ERR_TYPE, "a code has no entry");
 
+/* Those of POSIX. EWOULDBLOCK and ENOTSUP are missing: they may be second names of one number. */
+#define SYSTEM(code) [code] = #code
+static const char *const systems[] = {
+    SYSTEM(E2BIG), SYSTEM(EACCES), SYSTEM(EADDRINUSE), SYSTEM(EADDRNOTAVAIL),
+    SYSTEM(EAFNOSUPPORT), SYSTEM(EAGAIN), SYSTEM(EALREADY), SYSTEM(EBADF), SYSTEM(EBADMSG),
+    SYSTEM(EBUSY), SYSTEM(ECANCELED), SYSTEM(ECHILD), SYSTEM(ECONNABORTED),
+    SYSTEM(ECONNREFUSED), SYSTEM(ECONNRESET), SYSTEM(EDEADLK), SYSTEM(EDESTADDRREQ),
+    SYSTEM(EDOM), SYSTEM(EDQUOT), SYSTEM(EEXIST), SYSTEM(EFAULT), SYSTEM(EFBIG),
+    SYSTEM(EHOSTUNREACH), SYSTEM(EIDRM), SYSTEM(EILSEQ), SYSTEM(EINPROGRESS), SYSTEM(EINTR),
+    SYSTEM(EINVAL), SYSTEM(EIO), SYSTEM(EISCONN), SYSTEM(EISDIR), SYSTEM(ELOOP),
+    SYSTEM(EMFILE), SYSTEM(EMLINK), SYSTEM(EMSGSIZE), SYSTEM(EMULTIHOP), SYSTEM(ENAMETOOLONG),
+    SYSTEM(ENETDOWN), SYSTEM(ENETRESET), SYSTEM(ENETUNREACH), SYSTEM(ENFILE), SYSTEM(ENOBUFS),
+    SYSTEM(ENODEV), SYSTEM(ENOENT), SYSTEM(ENOEXEC), SYSTEM(ENOLCK), SYSTEM(ENOLINK),
+    SYSTEM(ENOMEM), SYSTEM(ENOMSG), SYSTEM(ENOPROTOOPT), SYSTEM(ENOSPC), SYSTEM(ENOSYS),
+    SYSTEM(ENOTCONN), SYSTEM(ENOTDIR), SYSTEM(ENOTEMPTY), SYSTEM(ENOTRECOVERABLE),
+    SYSTEM(ENOTSOCK), SYSTEM(ENOTTY), SYSTEM(ENXIO), SYSTEM(EOPNOTSUPP), SYSTEM(EOVERFLOW),
+    SYSTEM(EOWNERDEAD), SYSTEM(EPERM), SYSTEM(EPIPE), SYSTEM(EPROTO), SYSTEM(EPROTONOSUPPORT),
+    SYSTEM(EPROTOTYPE), SYSTEM(ERANGE), SYSTEM(EROFS), SYSTEM(ESPIPE), SYSTEM(ESRCH),
+    SYSTEM(ESTALE), SYSTEM(ETIMEDOUT), SYSTEM(ETXTBSY), SYSTEM(EXDEV)};
+enum { SYSTEM_CODES = sizeof systems / sizeof *systems };
+
 enum { USER_CODES = 1000 };
 static struct entry users[USER_CODES];
 
@@ -52,15 +74,10 @@ const char *error_name(int error)
 {
     static _Thread_local char unknown[24];
     const struct entry *entry = find(error);
-    const char *name = NULL;
     if (entry != NULL)
         return entry->name;
-#if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 32)
-    if (error < 0)
-        name = strerrorname_np(-error);
-#endif
-    if (name != NULL)
-        return name;
+    if (error < 0 && error > -SYSTEM_CODES && systems[-error] != NULL)
+        return systems[-error];
     snprintf(unknown, sizeof unknown, "error %d", error);
     return unknown;
 }

@@ -99,7 +99,7 @@ static void finish_wait(struct watch *w, unsigned i, int error)
 {
     struct wait *wait = take_out(w, i);
     (void)future_finish(&wait->future, error, value_none());
-    if (wait->future.references == 1)
+    if (wait->future.references == 1 || wait->selector->dispatcher->closed)
         wait->future.error_is_wanted = false; /* nobody is left who could ask */
     future_unref(&wait->future);
 }
@@ -449,14 +449,9 @@ static void poller_close(struct poller *p)
         for (int i = 0; s->chunks[at] != NULL && i < CHUNK; i++) {
             struct watch *w = &s->chunks[at][i];
             for (unsigned j = 0; j < SELECTOR_DIRECTIONS; j++) {
-                struct wait *wait = w->direction[j].wait;
                 take_callback(s, w, j);
-                if (wait == NULL)
-                    continue;
-                future_ref(&wait->future);
-                finish_wait(w, j, ERR_CLOSED);
-                wait->future.error_is_wanted = false; /* nobody is left who could ask */
-                future_unref(&wait->future);
+                if (w->direction[j].wait != NULL)
+                    finish_wait(w, j, ERR_CLOSED);
             }
         }
     s->closed = true;

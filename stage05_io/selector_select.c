@@ -14,12 +14,25 @@
 
 #include "selector_impl.h"
 
-/* A set that can also be looked at by words: most are empty, and skipped at one look. */
+/*
+ * A set that can also be looked at by words: most are empty, and skipped at one look. Single bits
+ * are changed in them, too: what FD_SET() does with its argument differs from system to system.
+ */
 union bits {
     fd_set set;
     unsigned long words[sizeof(fd_set) / sizeof(unsigned long)];
 };
 enum { WORD = sizeof(unsigned long) * CHAR_BIT };
+
+static unsigned long bit_of(int fd)
+{
+    return 1ul << fd % WORD;
+}
+
+static bool is_in(const union bits *bits, int fd)
+{
+    return (bits->words[fd / WORD] & bit_of(fd)) != 0;
+}
 
 struct select_state {
     union bits wanted[SELECTOR_DIRECTIONS];
@@ -52,15 +65,13 @@ static int update(struct selector *s, struct watch *w)
 {
     struct select_state *state = s->state;
     for (unsigned i = 0; i < SELECTOR_DIRECTIONS; i++) {
-        if (w->wanted & 1u << i)
-            FD_SET(w->fd, &state->wanted[i].set);
-        else
-            FD_CLR(w->fd, &state->wanted[i].set);
+        unsigned long *word = &state->wanted[i].words[w->fd / WORD];
+        *word = w->wanted & 1u << i ? *word | bit_of(w->fd) : *word & ~bit_of(w->fd);
     }
     if (w->wanted && w->fd >= state->end)
         state->end = w->fd + 1;
-    while (state->end > 0 && !FD_ISSET(state->end - 1, &state->wanted[SELECTOR_READING].set) &&
-           !FD_ISSET(state->end - 1, &state->wanted[SELECTOR_WRITING].set))
+    while (state->end > 0 && !is_in(&state->wanted[SELECTOR_READING], state->end - 1) &&
+           !is_in(&state->wanted[SELECTOR_WRITING], state->end - 1))
         state->end--;
     return 0;
 }
