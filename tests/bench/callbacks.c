@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "bench.h"
 #include "loop.h"
@@ -120,6 +121,28 @@ static int64_t uv_chain(long n)
 }
 #endif
 
+#ifdef HAVE_LIBEVENT
+#include <event2/event.h> /* after ev.h, whose names it defines anew */
+static struct event_base *event_loop;
+static struct event *event_one;
+
+static void event_step(evutil_socket_t fd, short events, void *arg)
+{
+    (void)fd, (void)events, (void)arg;
+    if (--left > 0)
+        event_active(event_one, EV_TIMEOUT, 0);
+}
+
+static int64_t event_chain(long n)
+{
+    left = n;
+    int64_t begin = bench_now();
+    event_active(event_one, EV_TIMEOUT, 0);
+    event_base_loop(event_loop, 0); /* until nothing is active any more */
+    return bench_now() - begin;
+}
+#endif
+
 int main(void)
 {
     bench_begin();
@@ -146,6 +169,17 @@ int main(void)
     bench_compare("callbacks-chain/libuv", ours, (struct side){"libuv", uv_chain, NULL, NULL, 0});
 #else
     bench_skip("callbacks-chain/libuv", "apt install libuv1-dev");
+#endif
+#ifdef HAVE_LIBEVENT
+    MUST(strcmp(event_get_version(), LIBEVENT_VERSION) == 0); /* and not libev's imitation */
+    event_loop = event_base_new();
+    /* One that is not persistent would be taken out of the loop first, each time. */
+    event_one = event_new(event_loop, -1, EV_PERSIST, event_step, NULL);
+    MUST(event_loop != NULL && event_one != NULL);
+    bench_compare("callbacks-chain/libevent", ours,
+                  (struct side){"libevent", event_chain, NULL, NULL, 0});
+#else
+    bench_skip("callbacks-chain/libevent", "apt install libevent-dev");
 #endif
     const char *python = getenv("BENCH_PYTHON"), *uvloop = getenv("BENCH_UVLOOP");
     struct remote *r = python == NULL ? NULL : remote_open(python);

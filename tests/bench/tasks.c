@@ -1,6 +1,7 @@
 /*
  * Two tasks that hand a value to and fro through futures; a task that spawns another one and awaits
- * it; and a gather over a thousand that are done.
+ * it; and a gather over a thousand that are done. State Threads are a library, too, so theirs are
+ * in this process.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -118,6 +119,59 @@ static int64_t gather_ready(long n)
     return ns;
 }
 
+#ifdef HAVE_ST
+#include <st.h>
+static struct hand {
+    st_cond_t filled;
+    bool full;
+    long ball;
+} hand[2];
+
+/* The same game without futures: a variable, and a condition for who waits for it. */
+static void *st_player(void *arg)
+{
+    struct hand *mine = arg, *other = mine == hand ? hand + 1 : hand;
+    for (long i = 0; i < rounds; i++) {
+        while (!mine->full)
+            st_cond_wait(mine->filled);
+        mine->full = false;
+        other->ball = mine->ball;
+        other->full = true;
+        st_cond_signal(other->filled);
+    }
+    return NULL;
+}
+
+static int64_t st_pingpong(long n)
+{
+    st_thread_t player[2];
+    rounds = n;
+    for (int i = 0; i < 2; i++)
+        MUST((player[i] = st_thread_create(st_player, &hand[i], 1, 0)) != NULL);
+    int64_t begin = bench_now();
+    for (int i = 0; i < 2; i++)
+        MUST(st_thread_join(player[i], NULL) == 0);
+    return bench_now() - begin;
+}
+
+static void *st_child(void *arg)
+{
+    return arg;
+}
+
+/* Called from the thread that called st_init(): to the library it is one like the others. */
+static int64_t st_spawn(long n)
+{
+    int64_t begin = bench_now();
+    for (long i = 0; i < n; i++) {
+        st_thread_t thread = st_thread_create(st_child, NULL, 1, 0);
+        if (thread == NULL || st_thread_join(thread, NULL) != 0)
+            MUST(!"no thread of State Threads");
+    }
+    return bench_now() - begin;
+}
+#endif
+
 static void remote(const char *what, const char *label, const char *variable, const char *how,
                    int64_t (*ours)(long n))
 {
@@ -145,6 +199,19 @@ int main(void)
     remote("spawn", "go", "BENCH_GO", "apt install golang-go", spawn);
     remote("spawn", "asyncio", "BENCH_PYTHON", "apt install python3", spawn);
     remote("spawn", "uvloop", "BENCH_UVLOOP", "apt install python3-uvloop", spawn);
+#ifdef HAVE_ST
+    MUST(st_init() == 0);
+    for (int i = 0; i < 2; i++)
+        MUST((hand[i].filled = st_cond_new()) != NULL);
+    hand[0].full = true; /* and so it is again after each game */
+    bench_compare("pingpong/st", (struct side){"ours", pingpong, NULL, NULL, 0},
+                  (struct side){"st", st_pingpong, NULL, NULL, 0});
+    bench_compare("spawn/st", (struct side){"ours", spawn, NULL, NULL, 0},
+                  (struct side){"st", st_spawn, NULL, NULL, 0});
+#else
+    bench_skip("pingpong/st", "apt install libst-dev");
+    bench_skip("spawn/st", "apt install libst-dev");
+#endif
     bench_alone("gather-1000.ours", (struct side){"ours", gather_ready, NULL, NULL, 0});
     loop_free(loop);
     return 0;

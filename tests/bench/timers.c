@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "bench.h"
 #include "loop.h"
@@ -146,6 +147,37 @@ static struct pass by_libuv(long n)
 }
 #endif
 
+#ifdef HAVE_LIBEVENT
+#include <event2/event.h> /* after ev.h, whose names it defines anew */
+#include <event2/event_struct.h>
+static struct event_base *event_loop;
+static struct event *event_all;
+
+static void event_fire(evutil_socket_t fd, short events, void *arg)
+{
+    (void)fd, (void)events, (void)arg;
+    fired++;
+}
+
+static struct pass by_libevent(long n)
+{
+    struct pass pass;
+    int64_t begin = bench_now();
+    for (long i = 0; i < n; i++) {
+        long after = (long)(1000000 * (EARLIEST + SPREAD * uniform()));
+        event_add(&event_all[i], &(struct timeval){0, after});
+    }
+    pass.add = (double)(bench_now() - begin) / (double)n;
+    wait_until(all_due(begin));
+    fired = 0;
+    begin = bench_now();
+    while (fired < n)
+        event_base_loop(event_loop, EVLOOP_NONBLOCK);
+    pass.run = (double)(bench_now() - begin) / (double)n;
+    return pass;
+}
+#endif
+
 static struct remote *asyncio;
 
 static struct pass by_asyncio(long n)
@@ -202,6 +234,18 @@ int main(void)
     compare("libuv", by_libuv, MANY, bench_quick() ? 3 : pairs, false);
 #else
     bench_skip("timer-run/libuv", "apt install libuv1-dev");
+#endif
+#ifdef HAVE_LIBEVENT
+    MUST(strcmp(event_get_version(), LIBEVENT_VERSION) == 0); /* and not libev's imitation */
+    event_loop = event_base_new();
+    event_all = calloc(MANY, sizeof *event_all);
+    MUST(event_loop != NULL && event_all != NULL);
+    for (long i = 0; i < MANY; i++)
+        MUST(evtimer_assign(&event_all[i], event_loop, event_fire, NULL) == 0);
+    compare("libevent", by_libevent, MANY, bench_quick() ? 1 : pairs, true);
+#else
+    bench_skip("timer-add/libevent", "apt install libevent-dev");
+    bench_skip("timer-run/libevent", "apt install libevent-dev");
 #endif
     const char *python = getenv("BENCH_PYTHON");
     asyncio = python == NULL ? NULL : remote_open(python);
