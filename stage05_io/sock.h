@@ -5,7 +5,9 @@
  * Each operation tries at once; only if the system would block does the task wait for the
  * descriptor, and then it tries again. Everything here is called inside a task of a loop that is on
  * a selector; elsewhere it aborts with a sentence. A sock belongs to one task at a time, except
- * that one may read while another writes (row S32).
+ * that one may read while another writes (row S32). Waiting needs no memory: the future that is
+ * awaited lies on the task's stack, and who drives such a body by hand must not keep what it
+ * yielded.
  */
 #ifndef SOCK_H
 #define SOCK_H

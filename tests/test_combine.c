@@ -165,6 +165,33 @@ static void a_sleep_must_be_a_number(void)
     task_unref(task);
 }
 
+/* Drives a body that sleeps by hand, and keeps what it yields. */
+static int keep_what_a_sleeper_yields(void *arg, value *ret)
+{
+    struct sleeper s = {"sleeper", 3600, 0};
+    struct generator *g = gen_new(sleep_a_while, &s);
+    value out;
+    (void)arg, (void)ret;
+    if (g == NULL || gen_next(g, &out) != GEN_NEXT)
+        return ERR_RUNTIME;
+    future_ref(value_as_future(out));
+    gen_free(g);
+    return 0;
+}
+
+static void keep_it(void *arg)
+{
+    (void)arg;
+    task_unref(new_task(keep_what_a_sleeper_yields, NULL));
+    fixture_iteration();
+}
+
+static void what_a_sleeper_yields_must_not_be_kept(void)
+{
+    step("a driver takes a reference to the future of a body in sleep_for(), and frees the body");
+    expect_death(SIGABRT, "somebody keeps the future of a sleeping task", keep_it, NULL);
+}
+
 static void a_sleep_ends_at_its_time(void)
 {
     struct sleeper s = {"a", 3600, 0};
@@ -1511,6 +1538,7 @@ static const struct check checks[] = {
     /* sleep_for */
     CHECK(only_a_task_can_sleep, "Z01", NULL, ""),
     CHECK(a_sleep_must_be_a_number, "Z01 D01", NULL, "4.6"),
+    CHECK(what_a_sleeper_yields_must_not_be_kept, "Z01", "4.9", "4.6"),
     CHECK(a_sleep_ends_at_its_time, "Z01", "4.9", "4.2 4.3 4.4 4.6"),
     CHECK(sleepers_wake_in_the_order_of_their_times, "Z01 D07", "4.9", "4.2 4.3 4.4 4.5 4.6"),
     CHECK(half_a_second_is_slept_as_well, "Z01", "4.9", "4.2 4.3 4.4 4.6"),

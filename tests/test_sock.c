@@ -217,6 +217,26 @@ static void what_is_not_there_is_waited_for(void)
     close(fds[1]);
 }
 
+static void waiting_for_data_needs_no_memory(void)
+{
+    struct reading r = {.size = sizeof r.text - 1};
+    int fds[2];
+    pair(fds);
+    r.sock = sock_on(fds[0]);
+    for (int i = 0; i < 2; i++) {
+        struct task *task = start(read_once, &r);
+        if (i == 1) /* poll's array has grown by then */
+            fail_allocation(1);
+        settle();
+        put(fds[1], "x");
+        expect_ok(finish(task));
+        expect_int(r.n, 1);
+    }
+    expect_true("nothing was allocated", !allocation_failed());
+    sock_close(r.sock);
+    close(fds[1]);
+}
+
 /* Queued before the reader's wait is over: reads it from under his nose. */
 static int snatch(void *arg)
 {
@@ -1191,6 +1211,7 @@ static const struct check checks[] = {
     CHECK(impossible_addresses_are_refused, "S06", NULL, ""),
     CHECK(what_is_there_is_read_at_once, "S20", "5.4", ""),
     CHECK(what_is_not_there_is_waited_for, "S20", "5.4", IN_SELECT),
+    CHECK(waiting_for_data_needs_no_memory, "S20", "5.4", IN_SELECT),
     CHECK(readiness_without_data_is_waited_out, "S20", "5.4", IN_SELECT),
     CHECK(the_end_is_an_empty_result_again_and_again, "S21", "5.4", ""),
     CHECK(a_pipe_is_read_as_a_socket_is, "S20 S21", "5.4", IN_SELECT),
