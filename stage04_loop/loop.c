@@ -257,24 +257,20 @@ static void begin_batch(struct task_loop *loop)
  */
 static INTO bool run_next(struct task_loop *loop, int *error)
 {
-    for (;;) {
-        if (UNLIKELY(!call_queue_empty(&loop->ready)) &&
-            call_queue_first(&loop->ready)->after < loop->line.first + loop->turn) {
-            struct call *call = call_queue_pop(&loop->ready);
-            *error = call->fn(call);
-            return true;
-        }
-        if (loop->line.first >= loop->batch_end)
-            return false;
-        struct callback callback = ring_pop(&loop->line);
-        if (callback.fn == NULL)
-            continue; /* it was taken back */
-        *error = callback.fn(callback.arg);
+    if (UNLIKELY(!call_queue_empty(&loop->ready)) &&
+        call_queue_first(&loop->ready)->after < loop->line.first + loop->turn) {
+        struct call *call = call_queue_pop(&loop->ready);
+        *error = call->fn(call);
         return true;
     }
+    if (loop->line.first >= loop->batch_end)
+        return false;
+    struct callback callback = ring_pop(&loop->line);
+    *error = callback.fn(callback.arg);
+    return true;
 }
 
-/* One turn; answers how many callbacks ran, or the poller's error. */
+/* One turn; answers how many callbacks ran, nobodies too, or the poller's error. */
 static INTO int turn(struct task_loop *loop)
 {
     /* EXERCISE 4.6 turn: poll, timers, and one batch */
@@ -321,9 +317,12 @@ int loop_run_once(struct task_loop *loop)
     int error = begin(loop);
     if (error)
         return error;
+    uint64_t nobody = loop->line.nobody;
     int ran = turn(loop);
     loop->stopping = false;
     end(loop);
+    if (ran > 0)
+        ran -= (int)(loop->line.nobody - nobody);
     return ran == ERR_DEADLOCK ? 0 : ran;
 }
 

@@ -1,7 +1,7 @@
 /*
  * The line of callbacks. It is written at one end and read at the other, so memory is used in the
- * order that it likes best, and a callback costs 16 bytes and no allocation. Somebody who is taken
- * back leaves a gap, which is passed over when its number comes.
+ * order that it likes best, and a callback costs 16 bytes and no allocation. Who is taken back
+ * leaves his place to nobody, who does nothing when the number comes.
  */
 #include "ring.h"
 
@@ -56,23 +56,34 @@ static bool is_known(const struct ring *ring, uint64_t n)
     return n >= ring->oldest && n < ring->end && ring->end - n <= ring->mask + 1;
 }
 
+int ring_nobody(void *ring)
+{
+    ((struct ring *)ring)->nobody++;
+    return 0;
+}
+
+static bool is_nobody(const struct ring *ring, uint64_t n)
+{
+    return ring_at(ring, n)->fn == ring_nobody;
+}
+
 bool ring_take_back(struct ring *ring, uint64_t n)
 {
-    if (n < ring->first || n >= ring->end || ring_at(ring, n)->fn == NULL)
+    if (n < ring->first || n >= ring->end || is_nobody(ring, n))
         return false;
-    ring_at(ring, n)->fn = NULL;
+    *ring_at(ring, n) = (struct callback){ring_nobody, ring};
     return true;
 }
 
 bool ring_was_taken_back(const struct ring *ring, uint64_t n)
 {
-    return is_known(ring, n) && ring_at(ring, n)->fn == NULL;
+    return is_known(ring, n) && is_nobody(ring, n);
 }
 
 size_t ring_count(const struct ring *ring)
 {
     size_t count = 0;
     for (uint64_t n = ring->first; n < ring->end; n++)
-        count += ring_at(ring, n)->fn != NULL;
+        count += !is_nobody(ring, n);
     return count;
 }

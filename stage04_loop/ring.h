@@ -17,7 +17,7 @@
 
 /** One in line. */
 struct callback {
-    int (*fn)(void *arg); /**< NULL: it was taken back, and its place is passed over. */
+    int (*fn)(void *arg); /**< ring_nobody(): it was taken back. */
     void *arg;            /**< For it. */
 };
 
@@ -29,6 +29,7 @@ struct ring {
     uint64_t end;    /**< The number of the next to come. */
     uint64_t limit;  /**< Numbers before this one had room when that was last found out. */
     uint64_t oldest; /**< Of numbers before this one nothing is known. */
+    uint64_t nobody; /**< How often nobody came to his turn. */
 };
 
 /** Makes it empty. @return false if there is no memory. */
@@ -63,6 +64,9 @@ static inline struct callback ring_pop(struct ring *ring)
 {
     return *ring_at(ring, ring->first++);
 }
+
+/** Stands in the place of one who was taken back, and only counts how often: @p ring is a line. */
+int ring_nobody(void *ring);
 
 /** Takes number @p n back. @return false if it is not in line any more. */
 bool ring_take_back(struct ring *ring, uint64_t n);
