@@ -5,7 +5,7 @@
  * each; what they share is here.
  *
  * A wait is a future, and costs no malloc once the first few have been made: those that are over
- * are kept in a list, and that of a task which sleeps here lies on its own stack. A future may
+ * are kept in a list, and that of a task in selector_enter() lies on its own stack. A future may
  * outlive the loop and the selector; so the memory of a selector is counted by those that point to
  * it, and only its descriptors go with the loop.
  *
@@ -22,7 +22,6 @@
 #include <time.h>
 
 #include "selector_impl.h"
-#include "task.h"
 
 enum { CHUNK = 64 }; /* watches allocated at once */
 
@@ -145,7 +144,7 @@ static const struct future_ops sleep_ops = {
     .cancel = wait_cancel, .destroy = future_on_a_stack, .describe = wait_describe};
 
 /* Registers @p wait, of which the caller has the only reference. */
-static int enter(struct selector *s, struct watch *w, unsigned direction, struct wait *wait)
+static int put_in(struct selector *s, struct watch *w, unsigned direction, struct wait *wait)
 {
     struct direction *d = &w->direction[direction];
     if (d->wait != NULL || d->fn != NULL)
@@ -162,8 +161,8 @@ static int enter(struct selector *s, struct watch *w, unsigned direction, struct
     return 0;
 }
 
-/* enter() for one who lives on the heap: one that has been used before, or a new one. */
-static int enter_new(struct selector *s, struct watch *w, unsigned direction, struct wait **out)
+/* put_in() for one who lives on the heap: one that has been used before, or a new one. */
+static int put_new_in(struct selector *s, struct watch *w, unsigned direction, struct wait **out)
 {
     struct wait *wait = s->free_waits;
     if (wait != NULL)
@@ -176,7 +175,7 @@ static int enter_new(struct selector *s, struct watch *w, unsigned direction, st
     wait->selector = s;
     wait->watch = NULL;
     selector_keep(s);
-    int error = enter(s, w, direction, wait);
+    int error = put_in(s, w, direction, wait);
     if (error)
         future_unref(&wait->future);
     else
@@ -184,24 +183,25 @@ static int enter_new(struct selector *s, struct watch *w, unsigned direction, st
     return error;
 }
 
-SWITCHES int selector_sleep(struct selector *s, struct watch *w, unsigned direction,
-                            struct wait *wait)
+int selector_enter(struct selector *s, struct watch *w, unsigned direction, struct wait *wait)
 {
     future_init(&wait->future, &sleep_ops, s->dispatcher);
     wait->selector = s;
     wait->watch = NULL;
-    int error = enter(s, w, direction, wait);
+    int error = put_in(s, w, direction, wait);
 #ifdef STRESS
-    static _Thread_local unsigned sleeps;
-    if (!error && ++sleeps % 3 == 0) /* over at once, although nothing is there */
+    static _Thread_local unsigned waits;
+    if (!error && ++waits % 3 == 0) /* over at once, although nothing is there */
         selector_ready(s, w, 1u << direction);
 #endif
-    if (!error)
-        error = task_await(&wait->future, NULL);
-    if (wait->watch != NULL)
-        future_cancel(&wait->future); /* we are being ended: nobody else has done so */
-    future_leave(&wait->future);
     return error;
+}
+
+void selector_leave(struct wait *wait)
+{
+    if (wait->watch != NULL)
+        future_cancel(&wait->future); /* the task is being ended: nobody else has done so */
+    future_leave(&wait->future);
 }
 
 /* Which of the two; SELECTOR_DIRECTIONS if it is none. */
@@ -230,7 +230,7 @@ int selector_wait(struct selector *s, int fd, enum selector_events events, struc
         return ERR_BUSY;
     error = s->ops->look(s, w);
     if (!error)
-        error = enter_new(s, w, direction, &wait);
+        error = put_new_in(s, w, direction, &wait);
     if (error)
         return error;
     *out = &wait->future;

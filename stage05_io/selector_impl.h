@@ -24,8 +24,8 @@ struct watch;
 struct mailbox;
 
 /**
- * Somebody who waits for a descriptor: the future of selector_wait(), or that of a task which
- * sleeps in selector_sleep(), on whose stack it lies. The table holds one reference while it is
+ * Somebody who waits for a descriptor: the future of selector_wait(), or that of selector_enter(),
+ * which lies on the stack of the task that awaits it. The table holds one reference while it is
  * registered.
  */
 struct wait {
@@ -106,11 +106,13 @@ struct watch *selector_watch(const struct selector *s, int fd);
 int selector_watch_make(struct selector *s, int fd, struct watch **out);
 
 /**
- * The running task sleeps until @p w is ready. It has just been told EAGAIN, so an edge is enough
- * for it: no system call in the steady state, and no memory but its stack, where @p wait lies.
- * 0; else ERR_BUSY, what the system says, or what task_await() raises.
+ * selector_wait() for a task that has just been told EAGAIN and will await `wait->future`: an edge
+ * is enough for it, so there is no system call in the steady state; and no memory is needed,
+ * because @p wait lies on its stack. 0; or ERR_BUSY, or what the system says. Before that stack
+ * frame is left, also after an error, selector_leave() ends it.
  */
-int selector_sleep(struct selector *s, struct watch *w, unsigned direction, struct wait *wait);
+int selector_enter(struct selector *s, struct watch *w, unsigned direction, struct wait *wait);
+void selector_leave(struct wait *wait);
 
 /** A kind found that @p w is ready in these directions: whoever wants to know is told. */
 void selector_ready(struct selector *s, struct watch *w, unsigned events);

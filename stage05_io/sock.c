@@ -269,7 +269,10 @@ static FLAT int wait_until(struct sock *s, unsigned direction)
     if (direction == SELECTOR_WRITING)
         s->sending = &wait;
     s->references++;
-    int error = selector_sleep(s->selector, s->watch, direction, &wait);
+    int error = selector_enter(s->selector, s->watch, direction, &wait);
+    if (!error)
+        error = task_await(&wait.future, NULL);
+    selector_leave(&wait);
     if (s->sending == &wait) /* else we were cancelled, and somebody else has begun */
         s->sending = NULL;
     if (!error && s->fd < 0)
