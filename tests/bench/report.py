@@ -12,7 +12,8 @@ import sys
 GOALS = {
     "switch/fcontext": 0.4, "switch-1000/fcontext": 0.7, "yield-from-depth512/depth1": 1.1,
     "create/fcontext": 1.0, "callbacks-chain/libev": 0.8, "callbacks-batch/libev": 0.5,
-    "timer-add/libev": 0.7, "timer-run/libev": 0.7, "pingpong/go": 0.15, "spawn/go": 0.25,
+    "timer-add/libev": 0.7, "timer-run/libev": 0.7, "timer-cancel/timer-run": 0.1,
+    "pingpong/go": 0.15, "spawn/go": 0.25,
     "echo50/epoll": 1.05, "echo900/epoll": 1.05, "echo5000/epoll": 1.05, "echo50/select": 1.05,
     "echo900/select": 1.05, "echo900/libuv": 1.0, "echo900/libev": 1.0, "echo900/go": 1.0,
     "xml/expat": 1.05,
