@@ -39,7 +39,7 @@ struct generator {
 
     /* what a resume touches */
     struct generator *leaf;    /* who really runs when we are driven; NULL: look for him */
-    const void *thread;        /* whose we are */
+    uint32_t thread;           /* whose we are */
     unsigned char state;       /* enum gen_state, or DELEGATING */
     bool orphaned;             /* whom we delegated to was driven to his end by somebody else */
 
@@ -56,7 +56,7 @@ struct generator {
 
 /* What each thread knows. */
 static _Thread_local struct generator *current; /* the root that is being driven */
-static _Thread_local const void *this_thread;   /* some address that no other thread has */
+static _Thread_local uint32_t this_thread;      /* a number that no other ever has; 0: none yet */
 static _Thread_local void (*unraisable)(int error, void *arg);
 static _Thread_local void *unraisable_arg;
 
@@ -406,7 +406,8 @@ static const char *guard_owner(const void *address, size_t *stack_size)
 /* What a thread does when it makes or adopts its first generator. */
 static __attribute__((noinline)) void introduce_thread(void)
 {
-    this_thread = &this_thread;
+    static _Atomic uint32_t threads;
+    this_thread = ++threads; /* an address would do, but the next thread may get the same */
     stack_blame(guard_owner);
 }
 
@@ -414,7 +415,7 @@ int gen_adopt(struct generator *g)
 {
     if (g->delegator != NULL || innermost(g)->state == GEN_RUNNING)
         return ERR_BUSY;
-    if (this_thread == NULL)
+    if (this_thread == 0)
         introduce_thread();
     for (; g != NULL; g = g->delegate)
         g->thread = this_thread;
@@ -432,7 +433,7 @@ int gen_new_sized(gen_fn *fn, void *arg, const char *name, size_t stack_size,
     if (error)
         return error;
     census_paint(stack);
-    if (this_thread == NULL)
+    if (this_thread == 0)
         introduce_thread();
     size_t room =
         (stack->size - sizeof(struct generator) - stack->colour * COLOUR_STEP) & ~(size_t)63;

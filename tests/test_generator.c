@@ -678,6 +678,28 @@ static void one_outlives_the_thread_that_made_it(void)
     gen_free(g);
 }
 
+static void *makes_one_and_resumes_the_other(void *arg)
+{
+    struct generator *own = gen_new(empty, NULL);
+    resumes_from_outside(arg);
+    gen_free(own);
+    return NULL;
+}
+
+static void a_thread_inherits_nothing_from_one_that_has_ended(void)
+{
+    struct generator *g = NULL;
+    step("a thread makes g, resumes it once, and ends");
+    in_another_thread(makes_one, &g);
+    step("the next one makes another, and tries gen_next(g), gen_throw(g, OOPS), gen_close(g)");
+    in_another_thread(makes_one_and_resumes_the_other, g);
+    expect_ok(gen_adopt(g));
+    next_yields(g, value_int(2));
+    next_yields(g, value_int(3));
+    next_returns(g, value_str("done"));
+    gen_free(g);
+}
+
 static int adopts_itself(void *arg, value *ret)
 {
     (void)ret;
@@ -1449,6 +1471,8 @@ static const struct check checks[] = {
     CHECK(one_that_waits_for_whom_it_resumed_is_busy, "G18", "1.5", "1.2 1.3 1.4"),
     CHECK(an_adopted_one_goes_on_in_its_new_thread, "G18", "1.5", "1.2 1.3 1.4"),
     CHECK(another_thread_finds_it_busy, "G18", "1.8", "1.2 1.3 1.4 1.5 1.7"),
+    CHECK(a_thread_inherits_nothing_from_one_that_has_ended, "G18", "1.8",
+          "1.2 1.3 1.4 1.5 1.7"),
     CHECK(another_thread_finds_it_busy_while_it_runs, "G18", "1.8", "1.2 1.3 1.4 1.5 1.7"),
 
     CHECK(a_primed_one_waits_at_its_first_yield, "G34", "1.6", "1.2 1.3 1.4"),
