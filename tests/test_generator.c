@@ -670,11 +670,8 @@ static void one_outlives_the_thread_that_made_it(void)
     struct generator *g = NULL;
     step("another thread makes g, resumes it once, and ends");
     in_another_thread(makes_one, &g);
-    step("gen_adopt(g)");
-    expect_ok(gen_adopt(g));
-    next_yields(g, value_int(2));
-    next_yields(g, value_int(3));
-    next_returns(g, value_str("done"));
+    step("gen_adopt(g), and gen_next(g) to its end");
+    adopts_and_finishes(g);
     gen_free(g);
 }
 
@@ -693,10 +690,8 @@ static void a_thread_inherits_nothing_from_one_that_has_ended(void)
     in_another_thread(makes_one, &g);
     step("the next one makes another, and tries gen_next(g), gen_throw(g, OOPS), gen_close(g)");
     in_another_thread(makes_one_and_resumes_the_other, g);
-    expect_ok(gen_adopt(g));
-    next_yields(g, value_int(2));
-    next_yields(g, value_int(3));
-    next_returns(g, value_str("done"));
+    step("gen_adopt(g), and gen_next(g) to its end");
+    adopts_and_finishes(g);
     gen_free(g);
 }
 

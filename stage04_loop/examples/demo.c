@@ -9,7 +9,7 @@
 #include "combine.h"
 #include "loop.h"
 
-#ifdef __SANITIZE_THREAD__ /* it has room for 8,000 stacks */
+#ifdef SANITIZE_THREAD /* it has room for 8,000 stacks */
 enum { LINKS = 5000 };
 #else
 enum { LINKS = 100000 };
