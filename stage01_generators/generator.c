@@ -29,6 +29,7 @@
 #include "census.h"
 #include "context.h"
 #include "stack.h"
+#include "thread.h"
 
 enum { DELEGATING = GEN_CLOSED + 1 }; /* a fifth state that stays inside */
 
@@ -56,7 +57,7 @@ struct generator {
 
 /* What each thread knows. */
 static _Thread_local struct generator *current; /* the root that is being driven */
-static _Thread_local uint32_t this_thread;      /* a number that no other ever has; 0: none yet */
+static _Thread_local bool introduced;           /* introduce_thread() has been called */
 static _Thread_local void (*unraisable)(int error, void *arg);
 static _Thread_local void *unraisable_arg;
 
@@ -406,16 +407,16 @@ static const char *guard_owner(const void *address, size_t *stack_size)
 /* What a thread does when it makes or adopts its first generator. */
 static __attribute__((noinline)) void introduce_thread(void)
 {
-    static _Atomic uint32_t threads;
-    this_thread = ++threads; /* an address would do, but the next thread may get the same */
+    thread_introduce();
     stack_blame(guard_owner);
+    introduced = true;
 }
 
 int gen_adopt(struct generator *g)
 {
     if (g->delegator != NULL || innermost(g)->state == GEN_RUNNING)
         return ERR_BUSY;
-    if (this_thread == 0)
+    if (!introduced)
         introduce_thread();
     for (; g != NULL; g = g->delegate)
         g->thread = this_thread;
@@ -433,7 +434,7 @@ int gen_new_sized(gen_fn *fn, void *arg, const char *name, size_t stack_size,
     if (error)
         return error;
     census_paint(stack);
-    if (this_thread == 0)
+    if (!introduced)
         introduce_thread();
     size_t room =
         (stack->size - sizeof(struct generator) - stack->colour * COLOUR_STEP) & ~(size_t)63;

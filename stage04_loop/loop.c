@@ -13,9 +13,9 @@
 
 #include "future_impl.h"
 #include "loop_impl.h"
+#include "thread.h"
 
-static _Thread_local struct task_loop
-    *running; /* in this thread; its address is the thread's mark */
+static _Thread_local struct task_loop *running; /* in this thread */
 
 static struct task_loop *as_loop(struct dispatcher *d)
 {
@@ -49,10 +49,13 @@ bool loop_is_closed(const struct task_loop *loop)
 
 /* --- a loop is a dispatcher ----------------------------------------------------------------- */
 
-/* A loop belongs to the thread that runs it, and when nobody does so to the one that made it. */
+/*
+ * A loop belongs to the thread that runs it, and when nobody does so to the one that made it. The
+ * first question is the whole answer while it runs.
+ */
 static inline void must_be_at_home(const struct task_loop *loop)
 {
-    if (loop->thread != &running)
+    if (UNLIKELY(running != loop) && loop->thread != this_thread)
         die("call_soon from another thread: use loop_call_soon_threadsafe()");
 }
 
@@ -62,7 +65,7 @@ static int soon(struct dispatcher *d, struct call *call)
     must_be_at_home(loop);
     if (d->closed)
         return ERR_CLOSED;
-    call->after = loop->line.end + loop->turn;
+    call->after = loop->line.end;
     call_queue_push(&loop->ready, call);
     return 0;
 }
@@ -173,13 +176,18 @@ int loop_call_later(struct task_loop *loop, double delay, loop_fn *fn, void *arg
     return loop_call_at(loop, loop_time(loop) + delay, fn, arg, out);
 }
 
-size_t loop_pending(const struct task_loop *loop)
+static size_t count_calls(const struct call_queue *q)
 {
-    size_t n = loop->timers.count + ring_count(&loop->line);
-    for (const struct call *c = call_queue_first(&loop->ready); c != NULL;
-         c = call_queue_next(&loop->ready, c))
+    size_t n = 0;
+    for (const struct call *c = call_queue_first(q); c != NULL; c = call_queue_next(q, c))
         n++;
     return n;
+}
+
+size_t loop_pending(const struct task_loop *loop)
+{
+    return loop->timers.count + ring_count(&loop->line) + count_calls(&loop->batch) +
+           count_calls(&loop->ready);
 }
 
 /* --- running -------------------------------------------------------------------------------- */
@@ -242,32 +250,44 @@ static SELDOM void report_failure(struct task_loop *loop, int error)
     dispatcher_report(&loop->dispatcher, "a callback failed", error, NULL);
 }
 
-/* Who is queued from now on waits for the next turn. */
-static void begin_batch(struct task_loop *loop)
+/*
+ * Runs the callbacks that came before number @p end; answers how many. Whose turn it is must be
+ * known to them, and is not read back: that would make each wait for what the last one has written.
+ */
+static INTO int run_callbacks(struct task_loop *loop, uint64_t end)
 {
-    loop->batch_end = loop->line.end;
-    loop->turn++;
+    uint64_t first = loop->line.first, n = first;
+    while (n < end) {
+        struct callback callback = *ring_at(&loop->line, n);
+        loop->line.first = ++n;
+        int error = callback.fn(callback.arg);
+        if (error < 0)
+            report_failure(loop, error);
+    }
+    return (int)(n - first);
 }
 
 /*
- * Runs the oldest of the batch; false: none is left. There are two queues, of calls that lie in
- * their owners and of callbacks that have a place in line, but one order: each call knows how many
- * came before it in that line, where the beginning of each batch counts as one more. So the calls
- * of the next batch are behind everything in this one.
+ * Runs the calls of futures and tasks that are queued now; answers how many. They lie in their
+ * owners and callbacks have a place in line, but the order is one: each call knows how many came
+ * before it in that line, and those run before it.
  */
-static INTO bool run_next(struct task_loop *loop, int *error)
+static APART int run_calls(struct task_loop *loop)
 {
-    if (UNLIKELY(!call_queue_empty(&loop->ready)) &&
-        call_queue_first(&loop->ready)->after < loop->line.first + loop->turn) {
-        struct call *call = call_queue_pop(&loop->ready);
-        *error = call->fn(call);
-        return true;
+    struct call *call;
+    int ran = 0;
+    call_queue_move(&loop->batch, &loop->ready);
+    while ((call = call_queue_first(&loop->batch)) != NULL) {
+        ran += run_callbacks(loop, call->after);
+        if (call != call_queue_first(&loop->batch))
+            continue; /* one of them has taken it back */
+        call_queue_remove(call);
+        int error = call->fn(call);
+        if (error < 0)
+            report_failure(loop, error);
+        ran++;
     }
-    if (loop->line.first >= loop->batch_end)
-        return false;
-    struct callback callback = ring_pop(&loop->line);
-    *error = callback.fn(callback.arg);
-    return true;
+    return ran;
 }
 
 /* One turn; answers how many callbacks ran, nobodies too, or the poller's error. */
@@ -276,20 +296,16 @@ static INTO int turn(struct task_loop *loop)
     /* EXERCISE 4.6 turn: poll, timers, and one batch */
     struct poller *poller = loop->dispatcher.poller;
     bool busy = !is_idle(loop) || loop->stopping;
-    int error = 0, ran = 0;
+    int error = 0;
     if (must_look(loop, busy))
         error = poller->ops->poll(poller, busy ? 0 : longest_wait(loop)); /* 2, and 3 inside it */
     if (error)
         return error;
     if (loop->timers.count > 0) /* else not even the clock is read */
         queue_due_timers(loop); /* 4 */
-    begin_batch(loop); /* 5 */
-    while (run_next(loop, &error)) {
-        if (error < 0)
-            report_failure(loop, error);
-        ran++;
-    }
-    return ran;
+    uint64_t end = loop->line.end; /* 5: who comes from now on waits for the next turn */
+    int ran = call_queue_empty(&loop->ready) ? 0 : run_calls(loop);
+    return ran + run_callbacks(loop, end);
     /* END 4.6 */
 }
 
@@ -300,7 +316,8 @@ static int begin(struct task_loop *loop)
     if (running != NULL)
         return ERR_NESTED;
     loop->running = true;
-    loop->thread = &running;
+    thread_introduce();
+    loop->thread = this_thread;
     running = loop;
     return 0;
 }
@@ -424,7 +441,9 @@ struct task_loop *loop_new(struct poller *poller)
     }
     dispatcher_init(&loop->dispatcher, &loop_ops);
     call_queue_init(&loop->ready);
-    loop->thread = loop->maker = &running;
+    call_queue_init(&loop->batch);
+    thread_introduce();
+    loop->thread = loop->maker = this_thread;
     int error = poller->ops->bind(poller, &loop->dispatcher);
     if (error) {
         poller->ops->close(poller);

@@ -43,10 +43,12 @@ struct chunk {
 struct task_loop {
     struct dispatcher dispatcher; /* first: a loop is one */
 
-    uint64_t turn;           /**< How many batches have begun. */
-    struct call_queue ready; /**< The calls of futures and tasks, oldest first. */
-    struct ring line;        /**< The callbacks, oldest first. For the order of both: run_next(). */
-    uint64_t batch_end;      /**< The number of the first callback that this one does not run. */
+    uint32_t thread; /**< To which it belongs now: see thread.h. */
+    uint32_t maker;  /**< The one that made it. */
+
+    struct ring line;        /**< The callbacks, oldest first. */
+    struct call_queue ready; /**< The calls of futures and tasks. Their order: run_calls(). */
+    struct call_queue batch; /**< Those of them that this turn runs. */
     struct timers timers;
 
     struct chunk *chunks;
@@ -54,8 +56,6 @@ struct task_loop {
     uint32_t chunk_count;
     uint32_t lowest; /**< The first chunk with a free slot; chunk_count if there is none. */
 
-    const void *thread; /**< Some address that only the thread has to which it belongs now. */
-    const void *maker;  /**< The same of the thread that made it. */
     bool running;
     bool stopping;
     int (*handler)(const struct problem *problem, void *arg);

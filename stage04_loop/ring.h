@@ -59,12 +59,6 @@ static inline bool ring_push(struct ring *ring, int (*fn)(void *arg), void *arg)
     return true;
 }
 
-/** The oldest leaves; there is one. */
-static inline struct callback ring_pop(struct ring *ring)
-{
-    return *ring_at(ring, ring->first++);
-}
-
 /** Stands in the place of one who was taken back, and only counts how often: @p ring is a line. */
 int ring_nobody(void *ring);
 
