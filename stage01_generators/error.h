@@ -39,7 +39,9 @@
  * jump that is taken costs a processor about as much as four instructions.
  */
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
-/** The same for a whole function, wherever it is called. */
+/** On a function that is called all the time: all that it calls is put into it. */
+#define FLAT __attribute__((flatten))
+/** Like UNLIKELY for a whole function, wherever it is called. */
 #define SELDOM __attribute__((noinline, cold))
 
 /** Which sanitizer this is compiled for. gcc defines a macro of its own, clang has to be asked. */

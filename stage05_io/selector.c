@@ -79,7 +79,7 @@ static int want(struct selector *s, struct watch *w, unsigned wanted)
     s->count += (size_t)(wanted != 0) - (size_t)(w->wanted != 0);
     atomic_store_explicit(&s->poller.quiet, false, memory_order_relaxed);
     w->wanted = (unsigned char)wanted;
-    return w->steady && w->level == 0 ? 0 : s->ops->update(s, w);
+    return w->level == 0 && (wanted & ~w->steady) == 0 ? 0 : s->ops->update(s, w);
 }
 
 /* --- waits ---------------------------------------------------------------------------------- */
@@ -338,8 +338,10 @@ static void tell(struct selector *s, struct watch *w, unsigned i)
         (void)dispatcher_soon(s->dispatcher, &d->call);
 }
 
-void selector_ready(struct selector *s, struct watch *w, unsigned events)
+FLAT void selector_ready(struct selector *s, struct watch *w, unsigned events)
 {
+    if (UNLIKELY(events & w->steady & ~w->wanted)) /* who waited there has not come back */
+        (void)s->ops->update(s, w);
     if (events & SELECTOR_READ) /* the reader first: row S03 */
         tell(s, w, SELECTOR_READING);
     if (events & SELECTOR_WRITE)

@@ -73,7 +73,7 @@ static void drop(struct selector *s, struct watch *w)
     if (w->mode != UNKNOWN)
         epoll_ctl(state->fd, EPOLL_CTL_DEL, w->fd, &unused); /* not there any more: as well */
     w->mode = UNKNOWN;
-    w->steady = false;
+    w->steady = 0;
     w->told = 0;
 }
 
@@ -99,7 +99,7 @@ static int update(struct selector *s, struct watch *w)
     }
     if (error == 0) {
         w->mode = (unsigned char)mode;
-        w->steady = mode == BY_EDGE;
+        w->steady = mode == BY_EDGE ? SELECTOR_BOTH : 0;
         w->told = w->wanted;
     }
     return error;
@@ -133,7 +133,7 @@ static int poll_epoll(struct selector *s, double timeout)
             events |= SELECTOR_WRITE;
         struct watch *w = state->events[i].data.ptr;
         w->special = (what & (EPOLLRDHUP | EPOLLPRI | EPOLLHUP | EPOLLERR)) != 0;
-        selector_ready(s, w, events);
+        selector_ready(s, w, events & w->wanted);
     }
     return 0;
 }

@@ -52,7 +52,7 @@ struct watch {
     unsigned char mode;      /**< epoll's: how the system knows it. */
     unsigned char told;      /**< epoll's: the directions that the system was told. */
     bool special; /**< What was found last was more than data: an end, an error, urgent data. */
-    bool steady;  /**< Waits may come and go without update(): the system was told for good. */
+    unsigned char steady; /**< Directions in which waits may come and go without update(). */
     bool always;             /**< epoll refuses it: a regular file, which is always ready. */
     unsigned place;          /**< poll's: index in its array, plus one. */
     struct watch *next;      /**< In the list of those always ready. */
@@ -68,8 +68,8 @@ struct selector_ops {
     /** Before a wait by somebody of whom we do not know whether he has tried: is @p w open? 0 or
      * error. */
     int (*look)(struct selector *s, struct watch *w);
-    /** `wanted` has changed, and not `steady`, or `level` has. It may fail only if there is more in
-     * it than before. */
+    /** `wanted` has changed, and not only in `steady` directions, or `level` has; or something was
+     * found where nobody waits. It may fail only if there is more in it than before. */
     int (*update)(struct selector *s, struct watch *w);
     /** The descriptor is about to be closed, or has been. */
     void (*drop)(struct selector *s, struct watch *w);

@@ -2,9 +2,9 @@
  * poll(): one array of descriptors, each with what is wanted and what is the case. No limit to the
  * numbers, but the system looks at all of them in every turn.
  *
- * A place in the array stays with its descriptor while nobody waits there for a moment, because he
- * will most often be back before the next turn; poll() skips a place with a negative number. When
- * too many places stand empty, the array is made anew.
+ * A place stays as it is when he who waited has gone, because he will most often be back before the
+ * next turn; if not, it is emptied as soon as something is found there. poll() skips a place with a
+ * negative number. When too many stand empty, the array is made anew.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -78,12 +78,14 @@ static int update(struct selector *s, struct watch *w)
                             (w->wanted & SELECTOR_WRITE ? POLLOUT : 0));
     state->empty += (size_t)(fd < 0) - (size_t)(place->fd < 0);
     place->fd = fd;
+    w->steady = w->wanted;
     return 0;
 }
 
 static void drop(struct selector *s, struct watch *w)
 {
     struct poll_state *state = s->state;
+    (void)update(s, w); /* nobody wants it any more */
     if (w->place != 0)
         state->watches[w->place - 1] = NULL;
     w->place = 0;

@@ -1,8 +1,11 @@
 /*
  * select(): two sets of bits go in, one for each direction, and come out with only those bits left
- * that are ready. So what we want is kept apart and copied in every turn. A set has room for
- * FD_SETSIZE descriptors, and setting a bit beyond that destroys whatever lies behind it: such a
- * number is refused when somebody wants to wait for it.
+ * that are ready. So what we want is kept apart and copied in every turn. A bit stays when he who
+ * waited has gone, because he will most often be back before the next turn; if not, it is cleared
+ * as soon as it is found ready.
+ *
+ * A set has room for FD_SETSIZE descriptors, and setting a bit beyond that destroys whatever lies
+ * behind it: such a number is refused when somebody wants to wait for it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -68,6 +71,7 @@ static int update(struct selector *s, struct watch *w)
         unsigned long *word = &state->wanted[i].words[w->fd / WORD];
         *word = w->wanted & 1u << i ? *word | bit_of(w->fd) : *word & ~bit_of(w->fd);
     }
+    w->steady = w->wanted;
     if (w->wanted && w->fd >= state->end)
         state->end = w->fd + 1;
     while (state->end > 0 && !is_in(&state->wanted[SELECTOR_READING], state->end - 1) &&
@@ -78,7 +82,7 @@ static int update(struct selector *s, struct watch *w)
 
 static void drop(struct selector *s, struct watch *w)
 {
-    (void)s, (void)w; /* nobody wants it, so it is in no set */
+    (void)update(s, w); /* nobody wants it any more */
 }
 
 /* One that is closed spoils the call for all: find it, and tell those who wait for it (row S08). */
@@ -87,7 +91,7 @@ static void purge_closed(struct selector *s)
     struct select_state *state = s->state;
     for (int fd = 0; fd < state->end; fd++) {
         struct watch *w = selector_watch(s, fd);
-        if (w != NULL && w->wanted && fcntl(fd, F_GETFD) < 0)
+        if (w != NULL && w->steady && fcntl(fd, F_GETFD) < 0)
             selector_purge(s, w);
     }
 }

@@ -254,10 +254,7 @@ static bool somebody_waits(const struct sock *s, unsigned direction)
  * Each function that has to be left after a switch is a wrong guess of the processor (see SWITCHES
  * in error.h). So what leads to the switch is put into one function, which also keeps what a
  * sleeping task needs closer together on its stack.
- */
-#define FLAT __attribute__((flatten))
-
-/*
+ *
  * After EAGAIN: sleeps until it is worth another try. The sock may be closed meanwhile: then the
  * error is -EBADF, and the caller must not touch it any more, unless he holds a reference.
  */

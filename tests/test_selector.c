@@ -480,6 +480,38 @@ static void what_nobody_asked_for_does_not_end_the_sleep(void)
     selector_forget(s, full[0]);
 }
 
+/* Somebody who waited, was told, and has not come back; what he was told of is still there. */
+static void somebody_was_told(const int fds[2])
+{
+    struct future *f;
+    expect_ok(selector_wait(fixture_selector(), fds[0], SELECTOR_READ, &f));
+    put(fds[1], "x");
+    fixture_iteration();
+    expect_ok(future_result(f, NULL));
+    future_unref(f);
+}
+
+static void a_descriptor_that_nobody_waits_for_any_more_keeps_nobody_awake(void)
+{
+    struct selector *s = fixture_selector();
+    double begin = fixture_now();
+    struct future *f;
+    int fds[2], other[2];
+    fixture_socketpair(fds);
+    fixture_socketpair(other);
+    somebody_was_told(fds);
+    expect_ok(selector_wait(s, other[0], SELECTOR_READ, &f));
+    expect_ok(loop_call_later(fixture_loop(), 3600, note, "timer", NULL));
+    step("something to read where nobody waits, a wait elsewhere, a timer of an hour");
+    for (int i = 0; i < 5 && fixture_now() < begin + 3599; i++)
+        expect_true("a turn goes well", loop_run_once(fixture_loop()) >= 0);
+    expect_time(fixture_now(), begin + 3600);
+    forget_trace();
+    future_cancel(f);
+    future_unref(f);
+    selector_forget(s, fds[0]);
+}
+
 /* What a kind cannot count in is rounded up: else it would wake too early, and spin to the end. */
 static void a_fraction_of_the_smallest_unit_is_slept_through(void)
 {
@@ -826,6 +858,25 @@ static void a_descriptor_closed_behind_our_back_is_purged(void)
     future_unref(good);
 }
 
+static void one_that_nobody_waits_for_may_be_closed_behind_our_back(void)
+{
+    struct selector *s = fixture_selector();
+    struct future *f;
+    int fds[2], other[2];
+    fixture_socketpair(fds);
+    fixture_socketpair(other);
+    somebody_was_told(fds);
+    step("close() of a descriptor for which somebody has waited");
+    close(fds[0]);
+    expect_ok(selector_wait(s, other[0], SELECTOR_READ, &f));
+    put(other[1], "x");
+    fixture_iteration();
+    fixture_iteration();
+    step("the others are served, and nobody hears of it");
+    expect_ok(future_result(f, NULL));
+    future_unref(f);
+}
+
 static int ticks, tick_fd;
 
 static void on_tick(int signal)
@@ -941,6 +992,7 @@ static const struct check checks[] = {
     CHECK(room_to_write_ends_the_sleep_although_others_read, "S01", "5.1", "5.2"),
     CHECK(the_highest_descriptor_ends_the_sleep, "S01", "5.1", "5.2"),
     CHECK(what_nobody_asked_for_does_not_end_the_sleep, "S01", "5.1", ""),
+    CHECK(a_descriptor_that_nobody_waits_for_any_more_keeps_nobody_awake, "S02 D06", "5.2", "5.3"),
     CHECK(a_fraction_of_the_smallest_unit_is_slept_through, "D02 D06", "5.1", ""),
     CHECK(a_reader_is_called_in_every_turn_until_removed, "S01 S04", "5.1", "5.2"),
     CHECK(the_reader_is_called_before_the_writer, "S03 S04", "5.2", "5.1"),
@@ -957,6 +1009,7 @@ static const struct check checks[] = {
     CHECK(a_number_used_again_inherits_nothing, "S09", "5.3", "5.1 5.2"),
     CHECK(a_number_used_again_without_a_word_is_noticed_by_the_next_wait, "S09", "5.3", "5.1 5.2"),
     CHECK(a_descriptor_closed_behind_our_back_is_purged, "S08", "5.1", "5.2 5.3"),
+    CHECK(one_that_nobody_waits_for_may_be_closed_behind_our_back, "S08", "5.1", "5.2 5.3"),
     CHECK(a_signal_is_an_empty_turn, "S11", "5.1", "5.2 5.3"),
     CHECK(exactly_those_who_are_ready_are_told, "S01", "5.2", "5.1 5.3"),
     CHECK(a_closed_loop_refuses_and_tells_those_who_wait, "S10", "5.3", ""),
