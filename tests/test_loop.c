@@ -249,6 +249,29 @@ static void who_made_a_loop_that_runs_elsewhere_is_another_thread(void)
     expect_death(SIGABRT, "another thread", call_while_it_runs_there, NULL);
 }
 
+static void *make_there(void *loop)
+{
+    *(struct task_loop **)loop = loop_new(clock_poller_new());
+    return NULL;
+}
+
+static void call_what_another_thread_has_made(void *arg)
+{
+    struct task_loop *loop = NULL;
+    pthread_t thread;
+    (void)arg;
+    if (pthread_create(&thread, NULL, make_there, &loop) == 0)
+        pthread_join(thread, NULL);
+    if (pthread_create(&thread, NULL, call_soon_there, loop) == 0) /* often in the same memory */
+        pthread_join(thread, NULL);
+}
+
+static void a_thread_inherits_no_loop_from_one_that_has_ended(void)
+{
+    step("a thread makes a loop and ends; loop_call_soon() on the next thread");
+    expect_death(SIGABRT, "another thread", call_what_another_thread_has_made, NULL);
+}
+
 /* --- call_soon and one turn
  * ------------------------------------------------------------------------- */
 
@@ -812,6 +835,7 @@ static const struct check checks[] = {
     CHECK(freeing_a_running_loop_aborts, "L14", NULL, "4.1 4.6"),
     CHECK(calling_from_another_thread_aborts, "S40 F25", NULL, ""),
     CHECK(who_made_a_loop_that_runs_elsewhere_is_another_thread, "S40", NULL, "4.1 4.6"),
+    CHECK(a_thread_inherits_no_loop_from_one_that_has_ended, "S40", NULL, ""),
     /* call_soon and one turn */
     CHECK(callbacks_run_in_order_and_once, "H02 L18", "4.1", "4.6"),
     CHECK(a_ticket_names_its_loop, "H02", "4.1", ""),
