@@ -73,13 +73,27 @@ void selector_release(struct selector *s)
         free(s);
 }
 
-/* Somebody came to w, or went. */
-static int want(struct selector *s, struct watch *w, unsigned wanted)
+/* What is wanted of w has changed: must the system be told? */
+static inline int tell_system(struct selector *s, struct watch *w)
 {
-    s->count += (size_t)(wanted != 0) - (size_t)(w->wanted != 0);
+    return w->level == 0 && (w->wanted & ~w->steady) == 0 ? 0 : s->ops->update(s, w);
+}
+
+/* Somebody comes to w in direction i. */
+static inline int come(struct selector *s, struct watch *w, unsigned i)
+{
+    s->count++;
     atomic_store_explicit(&s->poller.quiet, false, memory_order_relaxed);
-    w->wanted = (unsigned char)wanted;
-    return w->level == 0 && (wanted & ~w->steady) == 0 ? 0 : s->ops->update(s, w);
+    w->wanted |= (unsigned char)(1u << i);
+    return tell_system(s, w);
+}
+
+/* He goes. */
+static inline void go(struct selector *s, struct watch *w, unsigned i)
+{
+    s->count--;
+    w->wanted &= (unsigned char)~(1u << i);
+    (void)tell_system(s, w); /* wanting less does not fail */
 }
 
 /* --- waits ---------------------------------------------------------------------------------- */
@@ -90,7 +104,7 @@ static struct wait *take_out(struct watch *w, unsigned i)
     struct wait *wait = w->direction[i].wait;
     w->direction[i].wait = NULL;
     wait->watch = NULL;
-    (void)want(wait->selector, w, w->wanted & ~(1u << i)); /* wanting less does not fail */
+    go(wait->selector, w, i);
     return wait;
 }
 
@@ -98,7 +112,7 @@ static void finish_wait(struct watch *w, unsigned i, int error)
 {
     struct wait *wait = take_out(w, i);
     (void)future_finish(&wait->future, error, value_none());
-    if (wait->future.references == 1 || wait->selector->dispatcher->closed)
+    if (error && (wait->future.references == 1 || wait->selector->dispatcher->closed))
         wait->future.error_is_wanted = false; /* nobody is left who could ask */
     future_unref(&wait->future);
 }
@@ -149,9 +163,9 @@ static int put_in(struct selector *s, struct watch *w, unsigned direction, struc
     struct direction *d = &w->direction[direction];
     if (d->wait != NULL || d->fn != NULL)
         return ERR_BUSY;
-    int error = want(s, w, w->wanted | 1u << direction);
+    int error = come(s, w, direction);
     if (error) {
-        (void)want(s, w, w->wanted & ~(1u << direction));
+        go(s, w, direction);
         return error;
     }
     wait->watch = w;
@@ -279,10 +293,10 @@ static int add(struct selector *s, int fd, unsigned direction, selector_fn *fn, 
     if (error)
         return error;
     w->level |= (unsigned char)(1u << direction);
-    error = want(s, w, w->wanted | 1u << direction);
+    error = come(s, w, direction);
     if (error) {
         w->level &= (unsigned char)~(1u << direction);
-        (void)want(s, w, w->wanted & ~(1u << direction));
+        go(s, w, direction);
         return error;
     }
     d->fn = fn;
@@ -300,7 +314,7 @@ static bool take_callback(struct selector *s, struct watch *w, unsigned directio
     call_queue_remove(&d->call);
     d->fn = NULL;
     w->level &= (unsigned char)~(1u << direction);
-    (void)want(s, w, w->wanted & ~(1u << direction));
+    go(s, w, direction);
     list_always(s, w);
     return true;
 }

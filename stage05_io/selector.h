@@ -93,7 +93,7 @@ bool selector_remove_writer(struct selector *s, int fd);
  */
 void selector_forget(struct selector *s, int fd);
 
-/** @param s not NULL. @return how many descriptors somebody waits for. */
+/** @param s not NULL. @return how many waits and callbacks it has. */
 size_t selector_count(const struct selector *s);
 
 /** @} */

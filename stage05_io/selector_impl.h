@@ -92,7 +92,7 @@ struct selector {
     size_t chunk_count;
     unsigned long looks;    /**< How often the system was asked. */
     struct wait *free_waits;
-    size_t count;           /**< Watches with somebody who waits. */
+    size_t count;           /**< Waits and callbacks. */
     struct watch *always;   /**< Those that epoll refuses and that have callbacks. */
     struct mailbox *mailbox; /**< What other threads send. */
     size_t references; /**< The owner, waits and socks: of our memory, not of the descriptors. */
