@@ -65,7 +65,7 @@ static int soon(struct dispatcher *d, struct call *call)
     must_be_at_home(loop);
     if (d->closed)
         return ERR_CLOSED;
-    call->after = loop->line.end;
+    call->after = loop->line.end + loop->batches;
     call_queue_push(&loop->ready, call);
     return 0;
 }
@@ -176,18 +176,13 @@ int loop_call_later(struct task_loop *loop, double delay, loop_fn *fn, void *arg
     return loop_call_at(loop, loop_time(loop) + delay, fn, arg, out);
 }
 
-static size_t count_calls(const struct call_queue *q)
-{
-    size_t n = 0;
-    for (const struct call *c = call_queue_first(q); c != NULL; c = call_queue_next(q, c))
-        n++;
-    return n;
-}
-
 size_t loop_pending(const struct task_loop *loop)
 {
-    return loop->timers.count + ring_count(&loop->line) + count_calls(&loop->batch) +
-           count_calls(&loop->ready);
+    size_t n = loop->timers.count + ring_count(&loop->line);
+    for (const struct call *c = call_queue_first(&loop->ready); c != NULL;
+         c = call_queue_next(&loop->ready, c))
+        n++;
+    return n;
 }
 
 /* --- running -------------------------------------------------------------------------------- */
@@ -268,19 +263,21 @@ static INTO int run_callbacks(struct task_loop *loop, uint64_t end)
 }
 
 /*
- * Runs the calls of futures and tasks that are queued now; answers how many. They lie in their
- * owners and callbacks have a place in line, but the order is one: each call knows how many came
- * before it in that line, and those run before it.
+ * Runs the calls of futures and tasks that are queued now; answers how many, and how many callbacks
+ * between them. Calls lie in their owners and callbacks have a place in line, but the order is one:
+ * each call knows how many came before it in that line, where each batch counts as one more. So one
+ * that is queued from now on is behind @p end, even if nobody has come to the line since.
  */
-static APART int run_calls(struct task_loop *loop)
+static INTO int run_calls(struct task_loop *loop, uint64_t end)
 {
+    uint64_t batches = loop->batches++;
     struct call *call;
     int ran = 0;
-    call_queue_move(&loop->batch, &loop->ready);
-    while ((call = call_queue_first(&loop->batch)) != NULL) {
-        ran += run_callbacks(loop, call->after);
-        if (call != call_queue_first(&loop->batch))
-            continue; /* one of them has taken it back */
+    while ((call = call_queue_first(&loop->ready)) != NULL && call->after - batches <= end) {
+        if (UNLIKELY(loop->line.first < call->after - batches)) {
+            ran += run_callbacks(loop, call->after - batches);
+            continue; /* one of them may have taken the call back */
+        }
         call_queue_remove(call);
         int error = call->fn(call);
         if (error < 0)
@@ -304,7 +301,7 @@ static INTO int turn(struct task_loop *loop)
     if (loop->timers.count > 0) /* else not even the clock is read */
         queue_due_timers(loop); /* 4 */
     uint64_t end = loop->line.end; /* 5: who comes from now on waits for the next turn */
-    int ran = call_queue_empty(&loop->ready) ? 0 : run_calls(loop);
+    int ran = call_queue_empty(&loop->ready) ? 0 : run_calls(loop, end);
     return ran + run_callbacks(loop, end);
     /* END 4.6 */
 }
@@ -441,7 +438,6 @@ struct task_loop *loop_new(struct poller *poller)
     }
     dispatcher_init(&loop->dispatcher, &loop_ops);
     call_queue_init(&loop->ready);
-    call_queue_init(&loop->batch);
     thread_introduce();
     loop->thread = loop->maker = this_thread;
     int error = poller->ops->bind(poller, &loop->dispatcher);

@@ -48,7 +48,7 @@ struct task_loop {
 
     struct ring line;        /**< The callbacks, oldest first. */
     struct call_queue ready; /**< The calls of futures and tasks. Their order: run_calls(). */
-    struct call_queue batch; /**< Those of them that this turn runs. */
+    uint64_t batches;        /**< How many batches there have been of those. */
     struct timers timers;
 
     struct chunk *chunks;
