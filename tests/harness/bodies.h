@@ -9,6 +9,7 @@
 #define BODIES_H
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "harness.h"
 #include "task.h"
@@ -171,6 +172,19 @@ static inline int delegate(void *arg, value *ret)
     hear("the outer", error);
     gen_free(inner);
     return error;
+}
+
+/* What task_dump() writes, of so many tasks. free() it. */
+static inline char *dump_of_tasks(int count)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&text, &size);
+    if (stream == NULL)
+        skip("needs a stream in memory");
+    expect_int(task_dump(fixture_dispatcher(), stream), count);
+    fclose(stream);
+    return text;
 }
 
 #endif
