@@ -76,7 +76,7 @@ void selector_release(struct selector *s)
 /* What is wanted of w has changed: must the system be told? */
 static inline int tell_system(struct selector *s, struct watch *w)
 {
-    return w->level == 0 && (w->wanted & ~w->steady) == 0 ? 0 : s->ops->update(s, w);
+    return UNLIKELY(w->level || (w->wanted & ~w->steady)) ? s->ops->update(s, w) : 0;
 }
 
 /* Somebody comes to w in direction i. */
