@@ -214,7 +214,7 @@ CONTEXT_OPAQUE SELDOM static int resume_slowly(struct generator *g, int error, v
     /* EXERCISE 1.5 resume_slowly: the first step, the dead and the busy */
     if (out != NULL)
         *out = value_none();
-    if (g->thread != this_thread || innermost(g)->state == GEN_RUNNING)
+    if (g->thread != thread_self || innermost(g)->state == GEN_RUNNING)
         return ERR_BUSY;
     if (g->state == GEN_CLOSED)
         return error ? error : GEN_RETURN;
@@ -238,7 +238,7 @@ static inline bool is_ready(const struct generator *leaf, int error, value in)
 /* The way of nearly every resume: the shortcut is there, and at its end somebody is ready. */
 static inline int resume(struct generator *g, int error, value in, value *out)
 {
-    if (g->thread == this_thread && g->leaf != NULL && is_ready(g->leaf, error, in))
+    if (g->thread == thread_self && g->leaf != NULL && is_ready(g->leaf, error, in))
         return drive(g, error, in, out);
     return resume_slowly(g, error, in, out);
 }
@@ -304,7 +304,7 @@ static int close_delegates(struct generator *g)
 /* Whether g sleeps in a delegation, so that closing it begins with others. */
 static bool sleeps_in_delegation(const struct generator *g)
 {
-    return g->thread == this_thread && g->delegate != NULL && innermost(g)->state == GEN_SUSPENDED;
+    return g->thread == thread_self && g->delegate != NULL && innermost(g)->state == GEN_SUSPENDED;
 }
 
 int gen_throw(struct generator *g, int error, value *out)
@@ -346,7 +346,7 @@ int gen_yield_from(struct generator *inner, value *ret)
     struct generator *leaf = inner->leaf;
     if (ret != NULL)
         *ret = value_none();
-    if (inner->thread != this_thread || leaf == NULL || leaf->state == GEN_RUNNING)
+    if (inner->thread != thread_self || leaf == NULL || leaf->state == GEN_RUNNING)
         return ERR_BUSY;
     if (leaf->state == GEN_CLOSED)
         return 0;
@@ -419,7 +419,7 @@ int gen_adopt(struct generator *g)
     if (!introduced)
         introduce_thread();
     for (; g != NULL; g = g->delegate)
-        g->thread = this_thread;
+        g->thread = thread_self;
     return 0;
 }
 
@@ -440,7 +440,7 @@ int gen_new_sized(gen_fn *fn, void *arg, const char *name, size_t stack_size,
         (stack->size - sizeof(struct generator) - stack->colour * COLOUR_STEP) & ~(size_t)63;
     struct generator *g = (struct generator *)(void *)(stack->low + room);
     g->leaf = g;
-    g->thread = this_thread;
+    g->thread = thread_self;
     g->state = GEN_CREATED;
     g->orphaned = false;
     g->delegate = NULL;
@@ -498,7 +498,7 @@ static __attribute__((noinline)) void end_by_force(struct generator *g)
 {
     if (gen_state(g) == GEN_RUNNING)
         die("gen_free() of generator '%s', which is running", g->name);
-    if (g->state != GEN_CLOSED && g->thread != this_thread)
+    if (g->state != GEN_CLOSED && g->thread != thread_self)
         die("gen_free() of generator '%s', which belongs to another thread", g->name);
     int error = gen_close(g, NULL);
     if (error)

@@ -3,11 +3,11 @@
  */
 #include "thread.h"
 
-_Thread_local uint32_t this_thread;
+_Thread_local uint32_t thread_self;
 
 void thread_introduce(void)
 {
     static _Atomic uint32_t threads;
-    if (this_thread == 0)
-        this_thread = ++threads;
+    if (thread_self == 0)
+        thread_self = ++threads;
 }

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 /** The number of this thread, which no other ever has; 0: it has none yet. */
-extern _Thread_local uint32_t this_thread;
+extern _Thread_local uint32_t thread_self;
 
 /** Gives this thread a number if it has none. */
 void thread_introduce(void);

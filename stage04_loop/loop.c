@@ -55,7 +55,7 @@ bool loop_is_closed(const struct task_loop *loop)
  */
 static inline void must_be_at_home(const struct task_loop *loop)
 {
-    if (UNLIKELY(running != loop) && loop->thread != this_thread)
+    if (UNLIKELY(running != loop) && loop->thread != thread_self)
         die("call_soon from another thread: use loop_call_soon_threadsafe()");
 }
 
@@ -314,7 +314,7 @@ static int begin(struct task_loop *loop)
         return ERR_NESTED;
     loop->running = true;
     thread_introduce();
-    loop->thread = this_thread;
+    loop->thread = thread_self;
     running = loop;
     return 0;
 }
@@ -439,7 +439,7 @@ struct task_loop *loop_new(struct poller *poller)
     dispatcher_init(&loop->dispatcher, &loop_ops);
     call_queue_init(&loop->ready);
     thread_introduce();
-    loop->thread = loop->maker = this_thread;
+    loop->thread = loop->maker = thread_self;
     int error = poller->ops->bind(poller, &loop->dispatcher);
     if (error) {
         poller->ops->close(poller);
