@@ -49,20 +49,23 @@ bool loop_is_closed(const struct task_loop *loop)
 
 /* --- a loop is a dispatcher ----------------------------------------------------------------- */
 
-/*
- * A loop belongs to the thread that runs it, and when nobody does so to the one that made it. The
- * first question is the whole answer while it runs.
- */
-static inline void must_be_at_home(const struct task_loop *loop)
+/* The first question is the whole answer while it runs. */
+bool loop_is_mine(struct task_loop *loop)
 {
-    if (UNLIKELY(running != loop) && loop->thread != thread_self)
-        die("call_soon from another thread: use loop_call_soon_threadsafe()");
+    return !UNLIKELY(running != loop) ||
+           atomic_load_explicit(&loop->thread, memory_order_relaxed) == thread_self;
+}
+
+static inline void must_be_mine(struct task_loop *loop)
+{
+    if (!loop_is_mine(loop))
+        die("call_soon or call_at from another thread: use loop_call_soon_threadsafe()");
 }
 
 static int soon(struct dispatcher *d, struct call *call)
 {
     struct task_loop *loop = as_loop(d);
-    must_be_at_home(loop);
+    must_be_mine(loop);
     if (d->closed)
         return ERR_CLOSED;
     call->after = loop->line.end + loop->batches;
@@ -115,7 +118,7 @@ static void write_handle(struct handle *out, struct handle handle)
 int loop_call_soon(struct task_loop *loop, loop_fn *fn, void *arg, struct handle *out)
 {
     write_handle(out, (struct handle){0});
-    must_be_at_home(loop);
+    must_be_mine(loop);
     /* EXERCISE 4.1 loop_call_soon: a place, and the end of the queue */
     if (fn == NULL)
         return ERR_VALUE;
@@ -150,6 +153,7 @@ static int64_t nanoseconds(double seconds)
 int loop_call_at(struct task_loop *loop, double when, loop_fn *fn, void *arg, struct handle *out)
 {
     write_handle(out, (struct handle){0});
+    must_be_mine(loop);
     if (fn == NULL || isnan(when))
         return ERR_VALUE;
     if (loop->dispatcher.closed)

@@ -65,7 +65,7 @@ MUST_CHECK int loop_call_soon(struct task_loop *loop, loop_fn *fn, void *arg, st
 /**
  * Calls back in @p delay seconds, never earlier (row D02). Zero or less: in the next turn, behind
  * what is ready. Equal deadlines fire in the order in which they were set (K9).
- * @param loop not NULL. @param delay seconds; INFINITY never fires.
+ * @param loop not NULL; called from its own thread. @param delay seconds; INFINITY never fires.
  * @param fn,arg,out as in loop_call_soon().
  * @retval ERR_VALUE @p delay is NaN, or no function. Otherwise as loop_call_soon().
  */
@@ -117,6 +117,13 @@ void loop_stop(struct task_loop *loop);
  * @param loop not NULL. @retval 0 closed. @retval ERR_RUNTIME it is running.
  */
 MUST_CHECK int loop_close(struct task_loop *loop);
+
+/**
+ * Any thread may ask.
+ * @param loop not NULL. @return whether it belongs to the calling thread: it runs there, or it runs
+ * nowhere and was made there.
+ */
+bool loop_is_mine(struct task_loop *loop);
 
 /** @param loop not NULL. @return whether it is running. */
 bool loop_is_running(const struct task_loop *loop);

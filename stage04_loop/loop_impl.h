@@ -43,8 +43,8 @@ struct chunk {
 struct task_loop {
     struct dispatcher dispatcher; /* first: a loop is one */
 
-    uint32_t thread; /**< To which it belongs now: see thread.h. */
-    uint32_t maker;  /**< The one that made it. */
+    _Atomic uint32_t thread; /**< To which it belongs now: see thread.h. Others may ask. */
+    uint32_t maker;          /**< The one that made it. */
 
     struct ring line;        /**< The callbacks, oldest first. */
     struct call_queue ready; /**< The calls of futures and tasks. Their order: run_calls(). */

@@ -43,7 +43,6 @@ struct letter {
 struct mailbox {
     /* for good */
     int read_fd, write_fd; /* the door: one and the same where there is an eventfd */
-    pthread_t owner;
     struct dispatcher *dispatcher;
 
     /* the owner's */
@@ -129,7 +128,6 @@ int mailbox_fileno(const struct mailbox *box)
 void mailbox_open(struct mailbox *box, struct dispatcher *d)
 {
     box->dispatcher = d;
-    box->owner = pthread_self();
     pthread_mutex_lock(&all_lock);
     box->next = all;
     all = box;
@@ -241,15 +239,15 @@ int loop_call_soon_threadsafe(struct task_loop *loop, loop_fn *fn, void *arg)
         free(letter);
         return no_mailbox(loop);
     }
-    bool at_home = pthread_equal(box->owner, pthread_self());
-    if (!at_home) {
+    bool mine = loop_is_mine(loop);
+    if (!mine) {
         /* EXERCISE 5.8 loop_call_soon_threadsafe: put a letter in, and knock */
         call_queue_push(&box->letters, &letter->call);
         knock(box);
         /* END 5.8 */
     }
     pthread_mutex_unlock(&box->lock);
-    if (!at_home)
+    if (!mine)
         return 0;
     free(letter);
     return loop_call_soon(loop, fn, arg, NULL);

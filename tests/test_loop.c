@@ -196,18 +196,31 @@ static void *call_soon_there(void *arg)
     return NULL;
 }
 
-static void call_from_another_thread(void *arg)
+static void *call_later_there(void *arg)
+{
+    if (loop_call_later(arg, 1, note, "x", NULL))
+        record("refused");
+    return NULL;
+}
+
+/* What a thread shall do with the fixture's loop. */
+struct deed {
+    void *(*fn)(void *loop);
+};
+
+static void on_another_thread(void *deed)
 {
     pthread_t thread;
-    (void)arg;
-    if (pthread_create(&thread, NULL, call_soon_there, fixture_loop()) == 0)
+    if (pthread_create(&thread, NULL, ((struct deed *)deed)->fn, fixture_loop()) == 0)
         pthread_join(thread, NULL);
 }
 
 static void calling_from_another_thread_aborts(void)
 {
     step("loop_call_soon() on another thread");
-    expect_death(SIGABRT, "another thread", call_from_another_thread, NULL);
+    expect_death(SIGABRT, "another thread", on_another_thread, &(struct deed){call_soon_there});
+    step("loop_call_later() on another thread");
+    expect_death(SIGABRT, "another thread", on_another_thread, &(struct deed){call_later_there});
 }
 
 static sem_t it_runs, it_may_end;

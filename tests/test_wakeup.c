@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -102,6 +103,41 @@ static void from_its_own_thread_it_is_call_soon(void)
     expect_ok(loop_call_soon(loop, note, "3", NULL));
     fixture_iteration();
     expect_trace("1", "2", "3");
+}
+
+static sem_t it_runs;
+
+static int say_that_it_runs(void *arg)
+{
+    (void)arg;
+    sem_post(&it_runs);
+    return 0;
+}
+
+static void *run_there(void *arg)
+{
+    expect_ok(loop_call_soon_threadsafe(arg, note, "first"));
+    expect_ok(loop_run_forever(arg));
+    return NULL;
+}
+
+static void who_made_a_loop_that_runs_elsewhere_sends_letters(void)
+{
+    struct task_loop *loop = real_loop();
+    sem_init(&it_runs, 0, 0);
+    expect_ok(loop_hold(loop));
+    expect_ok(loop_call_soon(loop, say_that_it_runs, NULL, NULL));
+    step("another thread sends a letter and runs the loop; then the one that made it sends two");
+    pthread_t id = thread(run_there, loop);
+    sem_wait(&it_runs);
+    expect_true("it is not mine", !loop_is_mine(loop));
+    expect_ok(loop_call_soon_threadsafe(loop, note, "second"));
+    expect_ok(loop_call_soon_threadsafe(loop, stop, loop));
+    pthread_join(id, NULL);
+    expect_true("it is mine again", loop_is_mine(loop));
+    expect_trace("first", "second");
+    loop_release(loop);
+    sem_destroy(&it_runs);
 }
 
 static void *send_and_stop(void *arg)
@@ -516,6 +552,7 @@ static const struct check checks[] = {
     CHECK(a_loop_without_a_selector_has_no_door, "", NULL, ""),
     CHECK(releasing_what_nobody_holds_aborts, "", NULL, ""),
     CHECK(from_its_own_thread_it_is_call_soon, "S40", NULL, ""),
+    CHECK(who_made_a_loop_that_runs_elsewhere_sends_letters, "S40", "5.8", IN_SELECT),
     CHECK(a_letter_wakes_a_loop_that_sleeps, "S40", "5.8", IN_SELECT),
     CHECK(letters_alone_end_the_sleep, "S40", "5.8", IN_SELECT),
     CHECK(a_letter_reaches_a_loop_that_never_sleeps, "S40", "5.8", IN_SELECT),
