@@ -133,10 +133,10 @@ static void who_made_a_loop_that_runs_elsewhere_sends_letters(void)
     expect_true("it is not mine", !loop_is_mine(loop));
     expect_ok(loop_call_soon_threadsafe(loop, note, "second"));
     expect_ok(loop_call_soon_threadsafe(loop, stop, loop));
+    loop_release(loop);
     pthread_join(id, NULL);
     expect_true("it is mine again", loop_is_mine(loop));
     expect_trace("first", "second");
-    loop_release(loop);
     sem_destroy(&it_runs);
 }
 
@@ -552,12 +552,12 @@ static const struct check checks[] = {
     CHECK(a_loop_without_a_selector_has_no_door, "", NULL, ""),
     CHECK(releasing_what_nobody_holds_aborts, "", NULL, ""),
     CHECK(from_its_own_thread_it_is_call_soon, "S40", NULL, ""),
-    CHECK(who_made_a_loop_that_runs_elsewhere_sends_letters, "S40", "5.8", IN_SELECT),
     CHECK(a_letter_wakes_a_loop_that_sleeps, "S40", "5.8", IN_SELECT),
     CHECK(letters_alone_end_the_sleep, "S40", "5.8", IN_SELECT),
     CHECK(a_letter_reaches_a_loop_that_never_sleeps, "S40", "5.8", IN_SELECT),
     CHECK(an_error_of_a_letter_is_reported, "H04 S40", "5.8", IN_SELECT),
     CHECK(letters_of_a_thread_keep_their_order, "S40 S41", "5.8", IN_SELECT),
+    CHECK(who_made_a_loop_that_runs_elsewhere_sends_letters, "S40", "5.8", IN_SELECT),
     CHECK(a_loop_may_close_while_others_send, "S41 L15", NULL, "5.8"),
     CHECK(letters_that_were_not_read_go_with_the_loop, "S41", "5.8", ""),
     CHECK(the_last_release_ends_a_wait_for_nothing, "L04", NULL, IN_SELECT),
