@@ -49,11 +49,12 @@ bool loop_is_closed(const struct task_loop *loop)
 
 /* --- a loop is a dispatcher ----------------------------------------------------------------- */
 
-/* The first question is the whole answer while it runs. */
+/* The first question is the whole answer while it runs here. */
 bool loop_is_mine(struct task_loop *loop)
 {
-    return !UNLIKELY(running != loop) ||
-           atomic_load_explicit(&loop->thread, memory_order_relaxed) == thread_self;
+    if (UNLIKELY(running != loop))
+        return atomic_load_explicit(&loop->thread, memory_order_relaxed) == thread_self;
+    return true;
 }
 
 static inline void must_be_mine(struct task_loop *loop)

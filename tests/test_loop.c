@@ -203,24 +203,31 @@ static void *call_later_there(void *arg)
     return NULL;
 }
 
-/* What a thread shall do with the fixture's loop. */
-struct deed {
-    void *(*fn)(void *loop);
-};
-
-static void on_another_thread(void *deed)
+static void in_another_thread(void *(*fn)(void *), void *arg)
 {
     pthread_t thread;
-    if (pthread_create(&thread, NULL, ((struct deed *)deed)->fn, fixture_loop()) == 0)
+    if (pthread_create(&thread, NULL, fn, arg) == 0)
         pthread_join(thread, NULL);
+}
+
+static void call_soon_from_another_thread(void *loop)
+{
+    in_another_thread(call_soon_there, loop);
+}
+
+static void call_later_from_another_thread(void *loop)
+{
+    in_another_thread(call_later_there, loop);
 }
 
 static void calling_from_another_thread_aborts(void)
 {
     step("loop_call_soon() on another thread");
-    expect_death(SIGABRT, "another thread", on_another_thread, &(struct deed){call_soon_there});
+    expect_death(SIGABRT, "another thread", call_soon_from_another_thread,
+                 fixture_loop());
     step("loop_call_later() on another thread");
-    expect_death(SIGABRT, "another thread", on_another_thread, &(struct deed){call_later_there});
+    expect_death(SIGABRT, "another thread", call_later_from_another_thread,
+                 fixture_loop());
 }
 
 static sem_t it_runs, it_may_end;
@@ -271,12 +278,9 @@ static void *make_there(void *loop)
 static void call_what_another_thread_has_made(void *arg)
 {
     struct task_loop *loop = NULL;
-    pthread_t thread;
     (void)arg;
-    if (pthread_create(&thread, NULL, make_there, &loop) == 0)
-        pthread_join(thread, NULL);
-    if (pthread_create(&thread, NULL, call_soon_there, loop) == 0) /* often in the same memory */
-        pthread_join(thread, NULL);
+    in_another_thread(make_there, &loop);
+    in_another_thread(call_soon_there, loop); /* often in the same memory */
 }
 
 static void a_thread_inherits_no_loop_from_one_that_has_ended(void)
