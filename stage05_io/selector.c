@@ -73,10 +73,10 @@ void selector_release(struct selector *s)
         free(s);
 }
 
-/* What is wanted of w has changed: must the system be told? */
-static inline int tell_system(struct selector *s, struct watch *w)
+/* What is wanted of w in direction i has changed: must the system be told? */
+static inline int tell_system(struct selector *s, struct watch *w, unsigned i)
 {
-    return UNLIKELY(w->level || (w->wanted & ~w->steady)) ? s->ops->update(s, w) : 0;
+    return UNLIKELY((w->steady & 1u << i) == 0) ? s->ops->update(s, w) : 0;
 }
 
 /* Somebody comes to w in direction i. */
@@ -85,7 +85,7 @@ static inline int come(struct selector *s, struct watch *w, unsigned i)
     s->count++;
     atomic_store_explicit(&s->poller.quiet, false, memory_order_relaxed);
     w->wanted |= (unsigned char)(1u << i);
-    return tell_system(s, w);
+    return tell_system(s, w, i);
 }
 
 /* He goes. */
@@ -93,7 +93,12 @@ static inline void go(struct selector *s, struct watch *w, unsigned i)
 {
     s->count--;
     w->wanted &= (unsigned char)~(1u << i);
-    (void)tell_system(s, w); /* wanting less does not fail */
+    (void)tell_system(s, w, i); /* wanting less does not fail */
+}
+
+static bool is_taken(const struct watch *w, unsigned i)
+{
+    return (w->wanted & 1u << i) != 0;
 }
 
 /* --- waits ---------------------------------------------------------------------------------- */
@@ -160,8 +165,7 @@ static const struct future_ops sleep_ops = {
 /* Registers @p wait, of which the caller has the only reference. */
 static int put_in(struct selector *s, struct watch *w, unsigned direction, struct wait *wait)
 {
-    struct direction *d = &w->direction[direction];
-    if (d->wait != NULL || d->fn != NULL)
+    if (is_taken(w, direction))
         return ERR_BUSY;
     int error = come(s, w, direction);
     if (error) {
@@ -170,7 +174,7 @@ static int put_in(struct selector *s, struct watch *w, unsigned direction, struc
     }
     wait->watch = w;
     wait->direction = direction;
-    d->wait = wait;
+    w->direction[direction].wait = wait;
     future_ref(&wait->future); /* the table's */
     return 0;
 }
@@ -206,7 +210,7 @@ int selector_enter(struct selector *s, struct watch *w, unsigned direction, stru
 #ifdef STRESS
     static _Thread_local unsigned waits;
     if (!error && ++waits % 3 == 0) /* over at once, although nothing is there */
-        selector_ready(s, w, 1u << direction);
+        finish_wait(w, direction, 0);
 #endif
     return error;
 }
@@ -240,7 +244,7 @@ int selector_wait(struct selector *s, int fd, enum selector_events events, struc
     int error = selector_watch_make(s, fd, &w);
     if (error)
         return error;
-    if (w->direction[direction].wait != NULL || w->direction[direction].fn != NULL)
+    if (is_taken(w, direction))
         return ERR_BUSY;
     error = s->ops->look(s, w);
     if (!error)
@@ -287,12 +291,13 @@ static int add(struct selector *s, int fd, unsigned direction, selector_fn *fn, 
     if (error)
         return error;
     struct direction *d = &w->direction[direction];
-    if (d->wait != NULL || d->fn != NULL)
+    if (is_taken(w, direction))
         return ERR_BUSY;
     error = s->ops->look(s, w);
     if (error)
         return error;
     w->level |= (unsigned char)(1u << direction);
+    w->steady = 0;
     error = come(s, w, direction);
     if (error) {
         w->level &= (unsigned char)~(1u << direction);
@@ -314,6 +319,7 @@ static bool take_callback(struct selector *s, struct watch *w, unsigned directio
     call_queue_remove(&d->call);
     d->fn = NULL;
     w->level &= (unsigned char)~(1u << direction);
+    w->steady = 0;
     go(s, w, direction);
     list_always(s, w);
     return true;
@@ -343,7 +349,21 @@ bool selector_remove_writer(struct selector *s, int fd)
 
 /* --- what happened -------------------------------------------------------------------------- */
 
-static void tell(struct selector *s, struct watch *w, unsigned i)
+/*
+ * Who waits has slept for long, and his wait lies on his stack: cold memory, of which the processor
+ * may not even remember where the page is. To look at one after the other would be to wait for each
+ * of them. So those that are found are collected: first all of them are asked for, then whoever
+ * waits for their futures, and only then are they told (tests/bench/README.md).
+ */
+
+/* Whose wait that is; of a reader and a writer, the reader's. NULL: there is none. */
+static const struct wait *sleeper(const struct found *found)
+{
+    const struct direction *d = found->watch->direction;
+    return (found->events & SELECTOR_READ ? &d[SELECTOR_READING] : &d[SELECTOR_WRITING])->wait;
+}
+
+static inline void tell(struct selector *s, struct watch *w, unsigned i)
 {
     struct direction *d = &w->direction[i];
     if (d->wait != NULL)
@@ -352,14 +372,32 @@ static void tell(struct selector *s, struct watch *w, unsigned i)
         (void)dispatcher_soon(s->dispatcher, &d->call);
 }
 
-FLAT void selector_ready(struct selector *s, struct watch *w, unsigned events)
+static FLAT void tell_found(struct selector *s)
 {
-    if (UNLIKELY(events & w->steady & ~w->wanted)) /* who waited there has not come back */
-        (void)s->ops->update(s, w);
-    if (events & SELECTOR_READ) /* the reader first: row S03 */
-        tell(s, w, SELECTOR_READING);
-    if (events & SELECTOR_WRITE)
-        tell(s, w, SELECTOR_WRITING);
+    const struct found *found = s->found, *end = found + s->found_count;
+    s->found_count = 0;
+    for (const struct found *f = found; f < end; f++)
+        if (sleeper(f) != NULL)
+            fetch(call_queue_first(&sleeper(f)->future.waiters), 64);
+    for (const struct found *f = found; f < end; f++) {
+        struct watch *w = f->watch;
+        if (UNLIKELY(f->events & w->steady & ~w->wanted)) /* who waited there has not come back */
+            (void)s->ops->update(s, w);
+        if (f->events & SELECTOR_READ) /* the reader first: row S03 */
+            tell(s, w, SELECTOR_READING);
+        if (f->events & SELECTOR_WRITE)
+            tell(s, w, SELECTOR_WRITING);
+    }
+}
+
+void selector_ready(struct selector *s, struct watch *w, unsigned events)
+{
+    if (s->found_count == SELECTOR_BATCH)
+        tell_found(s);
+    struct found *found = &s->found[s->found_count++];
+    *found = (struct found){w, events};
+    if (sleeper(found) != NULL)
+        fetch((const char *)sleeper(found) - 64, 256); /* his frame begins below it */
 }
 
 /* Nobody waits at w any more. Answers whether there was a callback. */
@@ -451,6 +489,7 @@ static int poller_poll(struct poller *p, double timeout)
         next = w->next;
         selector_ready(s, w, SELECTOR_BOTH);
     }
+    tell_found(s);
     if (mailbox_signalled(s->mailbox))
         mailbox_drain(s->mailbox);
     return error;

@@ -47,17 +47,24 @@ struct direction {
 /** What is known of a descriptor. */
 struct watch {
     int fd;
-    unsigned char wanted;    /**< The directions of waits and callbacks. */
-    unsigned char level;     /**< Those of callbacks alone. */
-    unsigned char mode;      /**< epoll's: how the system knows it. */
-    unsigned char told;      /**< epoll's: the directions that the system was told. */
+    unsigned char wanted; /**< The directions of waits and callbacks. */
+    unsigned char level;  /**< Those of callbacks alone. */
+    unsigned char mode;   /**< epoll's: how the system knows it. */
+    unsigned char told;   /**< epoll's: the directions that the system was told. */
     bool special; /**< What was found last was more than data: an end, an error, urgent data. */
     unsigned char steady; /**< Directions in which waits may come and go without update(). */
-    bool always;             /**< epoll refuses it: a regular file, which is always ready. */
-    unsigned place;          /**< poll's: index in its array, plus one. */
-    struct watch *next;      /**< In the list of those always ready. */
+    bool always;          /**< epoll refuses it: a regular file, which is always ready. */
+    unsigned place;       /**< poll's: index in its array, plus one. */
+    struct watch *next;   /**< In the list of those always ready. */
     struct direction direction[SELECTOR_DIRECTIONS];
 };
+
+/** What was found of a descriptor, until whoever wants to know is told. */
+struct found {
+    struct watch *watch;
+    unsigned events;
+};
+enum { SELECTOR_BATCH = 64 }; /**< So many are told together. */
 
 /** What the three kinds do differently. */
 struct selector_ops {
@@ -90,14 +97,26 @@ struct selector {
     struct dispatcher *dispatcher; /**< Who owns us; NULL before bind(). */
     struct watch **chunks;
     size_t chunk_count;
-    unsigned long looks;    /**< How often the system was asked. */
+    unsigned long looks; /**< How often the system was asked. */
     struct wait *free_waits;
-    size_t count;           /**< Waits and callbacks. */
-    struct watch *always;   /**< Those that epoll refuses and that have callbacks. */
+    size_t count;            /**< Waits and callbacks. */
+    struct watch *always;    /**< Those that epoll refuses and that have callbacks. */
     struct mailbox *mailbox; /**< What other threads send. */
     size_t references; /**< The owner, waits and socks: of our memory, not of the descriptors. */
     bool closed;
+    size_t found_count;
+    struct found found[SELECTOR_BATCH];
 };
+
+/** Asks for memory that will be needed in a moment: it comes into the cache while we go on. */
+static inline void fetch(const void *memory, size_t size)
+{
+    enum { LINE = 64 }; /* of the cache; on some machines it is more */
+    for (size_t at = 0; at < size; at += (size_t)LINE * 2) {
+        __builtin_prefetch((const char *)memory + at);
+        __builtin_prefetch((const char *)memory + at + LINE);
+    }
+}
 
 /** @return the watch of a descriptor; NULL if there has never been one. */
 struct watch *selector_watch(const struct selector *s, int fd);
@@ -114,7 +133,10 @@ int selector_watch_make(struct selector *s, int fd, struct watch **out);
 int selector_enter(struct selector *s, struct watch *w, unsigned direction, struct wait *wait);
 void selector_leave(struct wait *wait);
 
-/** A kind found that @p w is ready in these directions: whoever wants to know is told. */
+/**
+ * A kind found that @p w is ready in these directions: whoever wants to know will be told, at the
+ * end of the poll if not before.
+ */
 void selector_ready(struct selector *s, struct watch *w, unsigned events);
 
 /**

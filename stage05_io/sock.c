@@ -42,14 +42,14 @@ enum { MOST_BYTES = 1 << 30 };
 #endif
 
 struct sock {
-    int fd; /* -1: closed while somebody waited */
+    int fd;         /* -1: closed while somebody waited */
     bool is_socket; /* else a pipe */
     bool is_tcp; /* a short read has taken everything: not so with messages, lines of a terminal */
     unsigned references; /* the owner, and those who wait */
     struct selector *selector;
-    struct watch *watch; /* the selector's, while that is open */
+    struct watch *watch;        /* the selector's, while that is open */
     const struct wait *sending; /* of a sock_send_all() that has not ended */
-    unsigned long drained; /* the selector's look after which all was read; 0: not so */
+    unsigned long drained;      /* the selector's look after which all was read; 0: not so */
 };
 
 /* --- making and closing --------------------------------------------------------------------- */
@@ -57,8 +57,7 @@ struct sock {
 static struct selector *selector_or_die(const char *function)
 {
     struct task *task = task_current();
-    struct selector *s =
-        task == NULL ? NULL : selector_from_poller(task_dispatcher(task)->poller);
+    struct selector *s = task == NULL ? NULL : selector_from_poller(task_dispatcher(task)->poller);
     if (task == NULL)
         die("%s() outside a task", function);
     if (s == NULL && task_dispatcher(task)->closed)
@@ -280,9 +279,15 @@ static FLAT int wait_until(struct sock *s, unsigned direction)
 
 /* --- the operations ------------------------------------------------------------------------- */
 
+/*
+ * The system has a way to go before it writes what it has, and where it will write has not been
+ * touched since the last message: that can come into the cache meanwhile.
+ */
 static ssize_t receive_some(const struct sock *s, void *buffer, size_t size)
 {
+    enum { MOST = 1024 }; /* few messages are longer; of those it is the beginning */
     ssize_t n;
+    fetch(buffer, size < MOST ? size : MOST);
     if (size > MOST_BYTES)
         size = MOST_BYTES;
     do {
