@@ -192,6 +192,7 @@ static int put_new_in(struct selector *s, struct watch *w, unsigned direction, s
     future_init(&wait->future, &wait_ops, s->dispatcher);
     wait->selector = s;
     wait->watch = NULL;
+    wait->near = NULL;
     selector_keep(s);
     int error = put_in(s, w, direction, wait);
     if (error)
@@ -352,8 +353,8 @@ bool selector_remove_writer(struct selector *s, int fd)
 /*
  * Who waits has slept for long, and his wait lies on his stack: cold memory, of which the processor
  * may not even remember where the page is. To look at one after the other would be to wait for each
- * of them. So those that are found are collected: first all of them are asked for, then whoever
- * waits for their futures, and only then are they told (tests/bench/README.md).
+ * of them. So those that are found are collected: first all waits are asked for, then what they
+ * lead to, and only then is the first one told (tests/bench/README.md).
  */
 
 /* Whose wait that is; of a reader and a writer, the reader's. NULL: there is none. */
@@ -376,9 +377,13 @@ static FLAT void tell_found(struct selector *s)
 {
     const struct found *found = s->found, *end = found + s->found_count;
     s->found_count = 0;
-    for (const struct found *f = found; f < end; f++)
-        if (sleeper(f) != NULL)
-            fetch(call_queue_first(&sleeper(f)->future.waiters), 64);
+    for (const struct found *f = found; f < end; f++) {
+        const struct wait *wait = sleeper(f);
+        if (wait == NULL)
+            continue;
+        fetch(call_queue_first(&wait->future.waiters), 64);
+        fetch(wait->near, 64);
+    }
     for (const struct found *f = found; f < end; f++) {
         struct watch *w = f->watch;
         if (UNLIKELY(f->events & w->steady & ~w->wanted)) /* who waited there has not come back */

@@ -33,6 +33,7 @@ struct wait {
     struct selector *selector; /**< selector_wait(): keeps the memory of it alive. */
     struct watch *watch;       /**< Where it is registered; NULL: nowhere any more. */
     unsigned direction;        /**< Index there. */
+    const void *near;          /**< What else he who waits will touch when he goes on; or NULL. */
     struct wait *next;         /**< In the list of those that can be used again. */
 };
 
@@ -127,8 +128,8 @@ int selector_watch_make(struct selector *s, int fd, struct watch **out);
 /**
  * selector_wait() for a task that has just been told EAGAIN and will await `wait->future`: an edge
  * is enough for it, so there is no system call in the steady state; and no memory is needed,
- * because @p wait lies on its stack. 0; or ERR_BUSY, or what the system says. Before that stack
- * frame is left, also after an error, selector_leave() ends it.
+ * because @p wait lies on its stack; it is made here, but for `near`. 0; or ERR_BUSY, or what the
+ * system says. Before that stack frame is left, also after an error, selector_leave() ends it.
  */
 int selector_enter(struct selector *s, struct watch *w, unsigned direction, struct wait *wait);
 void selector_leave(struct wait *wait);

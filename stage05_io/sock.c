@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "combine.h" /* sleep_for(): see pause_accepting() */
+#include "generator.h"
 #include "selector_impl.h"
 #include "task.h"
 
@@ -260,6 +261,7 @@ static bool somebody_waits(const struct sock *s, unsigned direction)
 static FLAT int wait_until(struct sock *s, unsigned direction)
 {
     struct wait wait;
+    wait.near = gen_current();
     if (s->selector->closed)
         return ERR_CLOSED;
     if (direction == SELECTOR_WRITING)
