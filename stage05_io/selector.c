@@ -428,6 +428,7 @@ void selector_forget(struct selector *s, int fd)
 
 void selector_purge(struct selector *s, struct watch *w)
 {
+    tell_found(s); /* before somebody is asked who may change what they wait for */
     if (evict(s, w, -EBADF))
         dispatcher_report(s->dispatcher, "a descriptor was closed while a callback watched it",
                           -EBADF, NULL);
