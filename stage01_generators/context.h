@@ -120,6 +120,7 @@ struct context_message context_switch(struct context *from, struct context *to,
 #define CONTEXT_LANDING ""
 #endif
 
+/* Where a switch lands, a whole window of instructions shall begin: hence the alignment. */
 static inline __attribute__((always_inline)) struct context_message
 context_jump(struct context *from, struct context *to, struct context_message message)
 {
@@ -134,7 +135,7 @@ context_jump(struct context *from, struct context *to, struct context_message me
                      "movq 0(%%rdx), %%rsp\n\t"
                      "movq 8(%%rdx), %%rbp\n\t"
                      "jmpq *16(%%rdx)\n\t"
-                     ".p2align 3\n"
+                     ".p2align 5\n"
                      "1: " CONTEXT_LANDING
                      : "+D"(about), "+a"(type), "+c"(word), "+b"(status), "+S"(from), "+d"(to)
                      :
