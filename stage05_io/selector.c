@@ -281,6 +281,14 @@ static void list_always(struct selector *s, struct watch *w)
     }
 }
 
+/* A callback comes to w in direction i, or goes: unlike a wait, never without the system. */
+static void set_level(struct watch *w, unsigned i, bool level)
+{
+    unsigned bit = 1u << i;
+    w->level = (unsigned char)(level ? w->level | bit : w->level & ~bit);
+    w->steady = 0;
+}
+
 static int add(struct selector *s, int fd, unsigned direction, selector_fn *fn, void *arg)
 {
     struct watch *w;
@@ -297,11 +305,10 @@ static int add(struct selector *s, int fd, unsigned direction, selector_fn *fn, 
     error = s->ops->look(s, w);
     if (error)
         return error;
-    w->level |= (unsigned char)(1u << direction);
-    w->steady = 0;
+    set_level(w, direction, true);
     error = come(s, w, direction);
     if (error) {
-        w->level &= (unsigned char)~(1u << direction);
+        set_level(w, direction, false);
         go(s, w, direction);
         return error;
     }
@@ -319,8 +326,7 @@ static bool take_callback(struct selector *s, struct watch *w, unsigned directio
         return false;
     call_queue_remove(&d->call);
     d->fn = NULL;
-    w->level &= (unsigned char)~(1u << direction);
-    w->steady = 0;
+    set_level(w, direction, false);
     go(s, w, direction);
     list_always(s, w);
     return true;
@@ -401,8 +407,9 @@ void selector_ready(struct selector *s, struct watch *w, unsigned events)
         tell_found(s);
     struct found *found = &s->found[s->found_count++];
     *found = (struct found){w, events};
-    if (sleeper(found) != NULL)
-        fetch((const char *)sleeper(found) - 64, 256); /* his frame begins below it */
+    const struct wait *wait = sleeper(found);
+    if (wait != NULL)
+        fetch((const char *)wait - 64, 256); /* his frame begins below it */
 }
 
 /* Nobody waits at w any more. Answers whether there was a callback. */

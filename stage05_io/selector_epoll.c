@@ -82,12 +82,8 @@ static const uint32_t edge = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLE
 static int update(struct selector *s, struct watch *w)
 {
     int mode = w->level ? BY_LEVEL : BY_EDGE;
-    if (w->always)
+    if (w->always || (w->mode == BY_EDGE && mode == BY_EDGE))
         return 0;
-    if (w->mode == BY_EDGE && mode == BY_EDGE) {
-        w->steady = SELECTOR_BOTH;
-        return 0;
-    }
     if (w->wanted == 0) {
         drop(s, w);
         return 0;

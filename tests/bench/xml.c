@@ -154,7 +154,7 @@ static void raw_end(void *arg, const char *name)
 static XML_Parser open_callbacks(struct reader *reader)
 {
     XML_Parser parser = XML_ParserCreate(NULL);
-    reader->inside = false;
+    *reader = (struct reader){.inside = false};
     XML_SetUserData(parser, reader);
     XML_SetElementHandler(parser, raw_start, raw_end);
     XML_SetCharacterDataHandler(parser, raw_text);
